@@ -18,7 +18,7 @@ const (
 	NoPermission                     // NO_PERMISSION
 	NoDriver                         // DRIVER_NOT_LOADED
 	VersionMismatch                  // LIB_RM_VERSION_MISMATCH
-	Growing                          // INSUFFICIENT_SIZE, however large the buffer
+	Growing                          // INSUFFICIENT_SIZE, however large the buffer; needs Times, as go-nvml retries without end
 	Garbage                          // success, with Fault.Value in place of the reading
 	faultKinds
 )
@@ -56,6 +56,24 @@ type Fault struct {
 	Value uint64
 }
 
+// DriverUnloaded is the kernel driver gone during [at, at+d), for calls and for
+// initialization alike; d 0 means Forever.
+func DriverUnloaded(at, d time.Duration) []Fault {
+	return []Fault{
+		{Device: AllDevices, Call: AnyCall, Kind: NoDriver, At: at, For: d},
+		{Device: AllDevices, Call: CallInit, Kind: NoDriver, At: at, For: d},
+	}
+}
+
+// DriverUpgraded is a kernel driver replaced at that time by another version than
+// the library's.
+func DriverUpgraded(at time.Duration) []Fault {
+	return []Fault{
+		{Device: AllDevices, Call: AnyCall, Kind: VersionMismatch, At: at},
+		{Device: AllDevices, Call: CallInit, Kind: VersionMismatch, At: at},
+	}
+}
+
 // Strikes reports whether the fault meets such a call on a device at t, its Times
 // disregarded.
 func (f *Fault) Strikes(device int, call Call, t time.Duration) bool {
@@ -74,6 +92,8 @@ func (f *Fault) validate(devices int) error {
 		return fmt.Errorf("no device %d", f.Device)
 	case f.Call >= calls || f.Kind >= faultKinds:
 		return fmt.Errorf("call %d, kind %d", f.Call, f.Kind)
+	case f.Kind == Growing && (f.Times < 1 || f.Times > 16):
+		return fmt.Errorf("growing %d times, want 1 to 16", f.Times)
 	case f.For < 0 || f.Times < 0:
 		return fmt.Errorf("lasts %v, %d times", f.For, f.Times)
 	}

@@ -110,12 +110,16 @@ func (d *Device) AveragePower(t time.Duration) (energy.Power, bool) {
 	return d.shown(t, d.Sensor.AverageWindow), true
 }
 
-// PowerUsage returns what GetPowerUsage shows at t.
-func (d *Device) PowerUsage(t time.Duration) energy.Power {
-	if p, ok := d.AveragePower(t); ok {
-		return p
+// PowerUsage returns what GetPowerUsage shows at t, and whether it works: not
+// where the fields reject the GPU's scope.
+func (d *Device) PowerUsage(t time.Duration) (energy.Power, bool) {
+	if d.Sensor.Fields != 0 && d.Sensor.Fields&ScopeGPU == 0 {
+		return 0, false
 	}
-	return d.InstantPower(t)
+	if p, ok := d.AveragePower(t); ok {
+		return p, true
+	}
+	return d.InstantPower(t), true
 }
 
 // InScope returns what a reading p of the device shows in another scope.
