@@ -1,0 +1,89 @@
+package collector
+
+import (
+	"time"
+
+	"greenagent/energy"
+)
+
+// Type says what kind of hardware a domain is.
+type Type string
+
+// The types of domain, named as the OpenTelemetry hardware conventions do.
+const (
+	GPU    Type = "gpu"
+	CPU    Type = "cpu"
+	Memory Type = "memory"
+	Host   Type = "host" // the whole machine: it contains every other domain
+)
+
+// Domain is a piece of hardware whose energy is told as one figure.
+type Domain struct {
+	ID     string // stable and unique on the node: "gpu:GPU-…", "cpu:0"
+	Type   Type
+	Name   string
+	Driver string // "" where there is none to name
+	Scope  string // what the figure covers where that is not the whole device: "module"
+	Basis  energy.Basis
+	Limit  energy.Power // the highest power the hardware is set to draw, 0 unknown
+	// Contained marks a domain whose energy is part of another one's (a core
+	// inside its package): shown, never added.
+	Contained bool
+	// Counter says that readings hold an energy counter to be differenced; without
+	// it, their power is integrated.
+	Counter bool
+	// Fresh says that the counter is current whenever it is read. Otherwise it
+	// moves in ticks, and a value is as old as its last tick.
+	Fresh bool
+	// Tick is how often the sensor is known to be updated, 0 where it is not known;
+	// half of it is as often as reading makes sense.
+	Tick time.Duration
+	// Window is the part of the time that the power sensor sees, 1 for a sensor
+	// without gaps.
+	Window float64
+	// Gain is the relative standard uncertainty of the sensor or the model. It
+	// is systematic: no average shrinks it.
+	Gain float64
+	// Floor is the idle power where the source knows it (a model does), else 0.
+	Floor energy.Power
+	// Note says in a sentence what was assumed, "" for a plain sensor.
+	Note string
+}
+
+// Reading is what one domain's sensors said at one moment. Which fields hold a
+// value is stated by Has, never guessed from the values.
+type Reading struct {
+	Domain int            // index in the source's Domains
+	At     energy.Instant // the middle of the call
+	Spread time.Duration  // half of what the call took: At is uncertain by this
+	Has    Quantity
+	// Counter is energy since some past moment; only differences mean anything.
+	Counter energy.Energy
+	// Power is the power now; Average the mean of the last second.
+	Power, Average energy.Power
+}
+
+// Quantity is a set of the quantities a reading holds.
+type Quantity uint8
+
+// The quantities.
+const (
+	HasCounter Quantity = 1 << iota
+	HasPower
+	HasAverage
+)
+
+// PowerPoint is a past power reading out of a sensor's own memory.
+type PowerPoint struct {
+	At    energy.Instant
+	Power energy.Power
+}
+
+// Source is where energy comes from.
+type Source interface {
+	// Domains lists what the source covers; fixed once opened.
+	Domains() []Domain
+	// Read appends one reading per domain that answered. It may return both
+	// readings and an error that says which domains did not answer and why.
+	Read(dst []Reading) ([]Reading, error)
+}

@@ -1,0 +1,106 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+
+	"greenagent/energy"
+	"greenagent/nvml"
+)
+
+// uncalibrated is the relative standard uncertainty of an on-board GPU sensor:
+// ±5 %, uniform (SC24, see sensorOf; measured against external meters).
+const uncalibrated = 0.029
+
+// gpuReader is the part of NVML that tells energy: *nvml.Library or *sim.Library.
+type gpuReader interface {
+	Devices() []nvml.Device
+	Sample(device int, dst *nvml.Sample) error
+	PowerSamples(device int, since uint64, dst []nvml.PowerSample) ([]nvml.PowerSample, error)
+}
+
+// GPUs is the source of GPU energy. It has one domain per device, in NVML's
+// order. It is used by one goroutine.
+type GPUs struct {
+	lib     gpuReader
+	domains []Domain
+	sample  nvml.Sample
+	past    []nvml.PowerSample
+}
+
+// NewGPUs returns the source of an opened library's devices. Each is read once,
+// to see what it has.
+func NewGPUs(lib gpuReader) *GPUs {
+	s := &GPUs{lib: lib}
+	for i, d := range lib.Devices() {
+		known := sensorOf(d)
+		domain := Domain{
+			ID: "gpu:" + d.UUID, Type: GPU, Name: d.Name, Driver: d.Driver, Scope: "gpu",
+			Basis: energy.Integrated, Limit: d.MaxLimit, Gain: uncalibrated,
+			Tick: known.tick, Window: known.window,
+		}
+		// A device that does not answer now is taken to have a counter, as all
+		// since Volta do; it is the better guess, and costs nothing if it is lost.
+		if err := lib.Sample(i, &s.sample); err != nil || s.sample.HasCounter {
+			domain.Basis, domain.Counter = energy.Counted, true
+		} else if s.sample.Scope == nvml.ScopeModule {
+			domain.Scope = "module"
+			domain.Note = "the power of the whole module, its CPU included"
+		}
+		s.domains = append(s.domains, domain)
+	}
+	return s
+}
+
+// Domains implements Source.
+func (s *GPUs) Domains() []Domain { return s.domains }
+
+// Read implements Source: one driver call per device.
+func (s *GPUs) Read(dst []Reading) ([]Reading, error) {
+	var failed error
+	for i := range s.domains {
+		if err := s.lib.Sample(i, &s.sample); err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		r := Reading{
+			Domain:  i,
+			At:      s.sample.Before + (s.sample.After-s.sample.Before)/2,
+			Spread:  s.sample.After.Sub(s.sample.Before) / 2,
+			Counter: s.sample.Counter,
+			Power:   s.sample.Instant,
+			Average: s.sample.Average,
+		}
+		if s.sample.HasCounter {
+			r.Has |= HasCounter
+		}
+		// Power of a module beside a counter of the GPU would be the wrong shape.
+		if s.sample.Scope == nvml.ScopeGPU || !s.domains[i].Counter {
+			if s.sample.HasInstant {
+				r.Has |= HasPower
+			}
+			if s.sample.HasAverage {
+				r.Has |= HasAverage
+			}
+		}
+		dst = append(dst, r)
+	}
+	return dst, failed
+}
+
+// Recall appends what the driver's own ring remembers of a device's power. That
+// a device has no such ring is no error.
+func (s *GPUs) Recall(domain int, dst []PowerPoint) ([]PowerPoint, error) {
+	if s.domains[domain].Scope == "module" {
+		return dst, nil
+	}
+	past, err := s.lib.PowerSamples(domain, 0, s.past[:0])
+	s.past = past
+	if err != nil && !errors.Is(err, nvml.ErrUnsupported) {
+		return dst, fmt.Errorf("power before the start: %w", err)
+	}
+	for _, p := range past {
+		dst = append(dst, PowerPoint{p.At, p.Power})
+	}
+	return dst, nil
+}

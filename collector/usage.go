@@ -1,0 +1,76 @@
+package collector
+
+import (
+	"greenagent/collector/procfs"
+	"greenagent/energy"
+)
+
+// Process identifies a process for good: its PID and when it was started, so
+// that a reused PID inherits nothing. The zero Process stands for everything
+// that is not observed one by one.
+type Process = procfs.ID
+
+// Owner is the account a process belongs to, as an index into the table of
+// whoever resolves owners. The zero Owner is nobody in particular.
+type Owner int
+
+// Usage is what one process did with a domain during an interval.
+type Usage struct {
+	Process Process
+	Owner   Owner
+	// Busy is how much the process used of the domain, in a unit common to one
+	// Activity; 0 for a process that merely resides there.
+	Busy uint64
+	// Memory it held there, in bytes; 0 unknown.
+	Memory int64
+}
+
+// Method says by what a domain's energy is divided.
+type Method uint8
+
+// The methods.
+const (
+	ByNothing     Method = iota // nobody was there
+	BySole                      // one process was there: no division
+	ByUtilization               // the driver's samples of who was active
+	ByCPUTime
+	ByMemory // held, where nothing says who was active
+)
+
+var methodNames = [...]string{"none", "sole", "utilization", "cpu-time", "memory"}
+
+// String returns the method's name in metric attributes and run files.
+func (m Method) String() string { return methodNames[m] }
+
+// Activity is who used a domain up to an instant, since the Activity before.
+type Activity struct {
+	Until energy.Instant
+	// Usage is in the order of Compare, each process once.
+	Usage []Usage
+	// Method is how Busy was obtained.
+	Method Method
+	// Samples is how many independent observations stand behind Busy, 0 where it
+	// was counted and not sampled.
+	Samples float64
+}
+
+// Compare orders usage by process, so that a division does not depend on the
+// order in which processes were seen.
+func Compare(a, b Usage) int {
+	switch {
+	case a.Process.PID != b.Process.PID:
+		return a.Process.PID - b.Process.PID
+	case a.Process.Start < b.Process.Start:
+		return -1
+	case a.Process.Start > b.Process.Start:
+		return 1
+	}
+	return 0
+}
+
+// Observer says who was busy.
+type Observer interface {
+	// Observe fills dst, one Activity for each domain of the source it belongs
+	// to, reusing their Usage. What it can't tell it leaves empty, and says why.
+	Observe(now energy.Instant, dst []Activity) error
+}
