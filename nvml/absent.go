@@ -1,0 +1,47 @@
+//go:build !linux || !cgo
+
+package nvml
+
+import (
+	"context"
+	"fmt"
+)
+
+var errBuild = fmt.Errorf("nvml: built without cgo: %w", ErrAbsent)
+
+// Library is NVML, opened; in this build there is none to open.
+type Library struct{}
+
+// Open returns ErrAbsent: this build has no binding.
+func Open(context.Context, Options) (*Library, error) { return nil, errBuild }
+
+// Devices returns nil.
+func (*Library) Devices() []Device { return nil }
+
+// Warnings returns nil.
+func (*Library) Warnings() []error { return nil }
+
+// Driver returns "".
+func (*Library) Driver() string { return "" }
+
+// Sample returns ErrAbsent.
+func (*Library) Sample(int, *Sample) error { return errBuild }
+
+// Processes returns ErrAbsent.
+func (*Library) Processes(_ int, dst []Process) ([]Process, error) { return dst, errBuild }
+
+// Utilization returns ErrAbsent.
+func (*Library) Utilization(_ int, _ uint64, dst []Utilization) ([]Utilization, error) {
+	return dst, errBuild
+}
+
+// PowerSamples returns ErrAbsent.
+func (*Library) PowerSamples(_ int, _ uint64, dst []PowerSample) ([]PowerSample, error) {
+	return dst, errBuild
+}
+
+// Status returns ErrAbsent.
+func (*Library) Status(int, *Status) error { return errBuild }
+
+// Close returns nil.
+func (*Library) Close() error { return nil }

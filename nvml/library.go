@@ -1,0 +1,183 @@
+//go:build linux && cgo
+
+package nvml
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	driver "github.com/NVIDIA/go-nvml/pkg/nvml"
+
+	"greenagent/energy"
+)
+
+// Library is NVML, opened. Its methods may be called from several goroutines;
+// requests are served one at a time, so one may wait for as long as those
+// before it: at most Options.Timeout for each device that hangs.
+type Library struct {
+	clock   energy.Clock
+	wall    func() time.Time
+	timeout time.Duration
+
+	// Written during Open only.
+	api      driver.Interface
+	symbols  *symbols
+	driver   string
+	devices  []Device
+	gpus     []*gpu // same index
+	warnings []error
+
+	desk   sync.Mutex // held by the caller being served; guards the following
+	owner  *owner
+	timer  *time.Timer
+	closed bool
+
+	life lifecycle
+}
+
+// Open loads the library, starts NVML and describes the devices. It returns
+// within InitTimeout plus Timeout per device, whatever the driver does, and
+// sooner when ctx ends.
+//
+// A device that cannot be described is left out, and Warnings says why. If that
+// is so for all of them, Open fails with the first one's reason; a machine whose
+// driver finds no device opens without any.
+//
+// Its errors are ErrAbsent (no library), ErrNoDriver, ErrVersionMismatch (which
+// only a new process can mend), ErrPermission, ErrHung (a start of NVML does not
+// return; while it does not, further attempts wait InitTimeout for it),
+// ErrTransient for the rest, and ctx's own.
+func Open(ctx context.Context, o Options) (*Library, error) {
+	o = o.withDefaults()
+	l := &Library{clock: o.Clock, wall: o.Wall, timeout: o.Timeout, timer: time.NewTimer(o.InitTimeout)}
+	select {
+	case starting <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("nvml: open: %w", context.Cause(ctx))
+	case <-l.timer.C:
+		return nil, fmt.Errorf("nvml: open: an earlier start has not returned: %w", ErrHung)
+	}
+
+	l.owner = l.hire()
+	var count int
+	start := func(l *Library, _ *gpu, _ uint64) (err error) {
+		defer func() { <-starting }()
+		count, err = l.start(o.Path)
+		return err
+	}
+	err := l.ask(ctx.Done(), o.InitTimeout, newGPU("", "start of NVML"), start, 0)
+	if err == nil {
+		err = l.describeAll(ctx, count)
+	}
+	if err != nil {
+		l.Close() // bounded; what it could add is said by err already
+		if cause := context.Cause(ctx); cause != nil {
+			return nil, fmt.Errorf("nvml: open: %w", cause)
+		}
+		return nil, err
+	}
+	return l, nil
+}
+
+// start runs on the owner's thread, as does all that calls the driver.
+func (l *Library) start(path string) (devices int, err error) {
+	l.api, l.symbols, err = load(path)
+	if err != nil {
+		return 0, err
+	}
+	if ret := l.api.Init(); ret != driver.SUCCESS {
+		return 0, failure("init", ret)
+	}
+	l.life.Lock()
+	l.life.initialised = true
+	l.life.Unlock()
+	if l.symbols.driverVersion {
+		if version, ret := l.api.SystemGetDriverVersion(); ret == driver.SUCCESS {
+			l.driver = text(version)
+		}
+	}
+	devices, ret := l.api.DeviceGetCount()
+	if ret != driver.SUCCESS {
+		return 0, failure("device count", ret)
+	}
+	return devices, nil
+}
+
+// maxDevices bounds what a driver may claim; NVML itself stops at 64.
+const maxDevices = 256
+
+func (l *Library) describeAll(ctx context.Context, count int) error {
+	for i := range min(count, maxDevices) {
+		g := newGPU(fmt.Sprintf("#%d", i), "description")
+		err := l.ask(ctx.Done(), l.timeout, g, (*Library).describe, uint64(i))
+		if ctx.Err() != nil {
+			return err
+		}
+		if err == nil && slices.ContainsFunc(l.devices, func(d Device) bool { return d.UUID == g.device.UUID }) {
+			err = fmt.Errorf("nvml: device #%d: second with UUID %s: %w", i, g.device.UUID, ErrTransient)
+		}
+		if err != nil {
+			l.warnings = append(l.warnings, err)
+			continue
+		}
+		g.hangs = fmt.Errorf("nvml: device %s: %w", g.device.UUID, ErrHung)
+		l.gpus = append(l.gpus, g)
+		l.devices = append(l.devices, g.device)
+	}
+	if count > 0 && len(l.gpus) == 0 {
+		return l.warnings[0]
+	}
+	return nil
+}
+
+// Devices returns the devices as found by Open. The slice is the library's, not
+// to be modified. Devices and MIG instances that come later need a new Open.
+func (l *Library) Devices() []Device { return l.devices }
+
+// Warnings says what Open could not find out; each matches one sentinel.
+func (l *Library) Warnings() []error { return l.warnings }
+
+// Driver returns the driver's version, "" where it does not say.
+func (l *Library) Driver() string { return l.driver }
+
+// Close ends NVML, so that GPUs can be reset and the driver unloaded. It returns
+// within Timeout of the requests before it. Where the driver hangs it returns
+// ErrHung: NVML is then ended when the last stuck call returns, if it ever does.
+// Closing twice is no error; other requests after it return ErrAbsent.
+func (l *Library) Close() error {
+	l.desk.Lock()
+	defer l.desk.Unlock()
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	// Shutting down while calls are under way is undefined, so the last one to
+	// come back does it.
+	l.life.Lock()
+	l.life.closed = true
+	stuck, initialised := l.life.stuck, l.life.initialised
+	l.life.Unlock()
+
+	var err error
+	switch {
+	case stuck > 0:
+		err = fmt.Errorf("nvml: close: %d calls have not returned: %w", stuck, ErrHung)
+	case initialised:
+		err = l.ask(nil, l.timeout, newGPU("", "shutdown"), (*Library).shutdown, 0)
+	}
+	l.dismiss()
+	return err
+}
+
+func (l *Library) shutdown(*gpu, uint64) error {
+	l.life.Lock()
+	l.life.initialised = false
+	l.life.Unlock()
+	if ret := l.api.Shutdown(); ret != driver.SUCCESS {
+		return failure("shutdown", ret)
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+//go:build linux && cgo
+
+package nvml
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	driver "github.com/NVIDIA/go-nvml/pkg/nvml"
+
+	"greenagent/energy"
+)
+
+// PowerSamples appends the entries of the driver's own ring of power readings
+// that are newer than since, oldest first, to dst (nvmlDeviceGetSamples of
+// NVML_TOTAL_POWER_SAMPLES; since = 0 for all). Their cadence is the driver's:
+// 20 ms to 1 s.
+//
+// Drivers stamp them in µs since boot or since the epoch. Which it is shows in
+// the newest stamp, and At is on the library's clock in either case; in the
+// latter a step of the wall clock misplaces the entries from before the step.
+//
+// On an error dst is returned as it came.
+func (l *Library) PowerSamples(device int, since uint64, dst []PowerSample) ([]PowerSample, error) {
+	l.desk.Lock()
+	defer l.desk.Unlock()
+	g, err := l.request(device, (*Library).listPowerSamples, since)
+	if err != nil {
+		return dst, err
+	}
+	return append(dst, g.ring...), nil
+}
+
+func (l *Library) listPowerSamples(g *gpu, since uint64) error {
+	if err := l.revive(g); err != nil {
+		return err
+	}
+	const what = "power samples"
+	g.ring = g.ring[:0]
+	a := &g.lists.ring
+	if a.absent() {
+		return fmt.Errorf("nvml: device %s: %s: %w", g.device.UUID, what, ErrUnsupported)
+	}
+	list, valueType, ret := g.powerSampleList(l.symbols.samples, since)
+	if ret == driver.ERROR_NOT_FOUND { // none since
+		ret = driver.SUCCESS
+	}
+	if err := a.learn(ret); err != nil {
+		return g.mark(g.failure(what, ret, err))
+	}
+	for _, s := range list {
+		v, ok := decode(valueType, s.SampleValue)
+		if !ok || s.TimeStamp <= since { // the driver's zero entries are places not filled yet
+			continue
+		}
+		if p, ok := milliwatts(v); ok {
+			g.ring = append(g.ring, PowerSample{Stamp: s.TimeStamp, Power: p})
+		}
+	}
+	slices.SortFunc(g.ring, func(a, b PowerSample) int { return cmp.Compare(a.Stamp, b.Stamp) })
+	date(g.ring, l.clock.Now(), l.wall())
+	return nil
+}
+
+// date converts stamps to instants. Of the two clocks a driver may use, the one
+// nearer to the newest stamp is meant: they are decades apart.
+func date(ring []PowerSample, now energy.Instant, wall time.Time) {
+	if len(ring) == 0 {
+		return
+	}
+	newest := ring[len(ring)-1].Stamp
+	sinceBoot, sinceEpoch := uint64(max(0, now))/1e3, uint64(max(0, wall.UnixMicro()))
+	present := sinceBoot
+	if apart(newest, sinceEpoch) < apart(newest, sinceBoot) {
+		present = sinceEpoch
+	}
+	for i := range ring {
+		ring[i].At = now.Add(time.Duration(int64(ring[i].Stamp)-int64(present)) * time.Microsecond)
+	}
+}
+
+func apart(a, b uint64) uint64 { return max(a, b) - min(a, b) }
