@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"greenagent/collector"
+	"greenagent/collector/procfs"
 	"greenagent/energy"
 )
 
@@ -21,12 +22,13 @@ type Entry struct {
 type Account struct {
 	Process collector.Process
 	Owner   collector.Owner
+	Command procfs.Comm // as last seen
 	// Entries has one Entry per domain, in the ledger's order.
 	Entries []Entry
 	booked  uint64 // the round in which it was last charged
 }
 
-// Total returns the account's energy over all domains that may be added.
+// total returns what the account was charged with in all domains.
 func (a *Account) total() energy.Energy {
 	var sum energy.Energy
 	for _, e := range a.Entries {
@@ -239,7 +241,7 @@ func (l *Ledger) account(u collector.Usage) *Account {
 		a = l.open(u.Process, u.Owner)
 		l.index[u.Process] = a
 	}
-	a.booked = l.round
+	a.booked, a.Command = l.round, u.Command
 	return a
 }
 

@@ -20,7 +20,7 @@ func (g *Integrator) addCounter(r Reading) {
 	c := &g.counter
 	switch {
 	case !c.known:
-		*c = latest{at: r.At, changed: r.At, value: r.Counter, known: true}
+		*c = latestOf(r)
 		if g.domain.Fresh {
 			return // begin with the second, which tells the power before the first
 		}
@@ -28,6 +28,9 @@ func (g *Integrator) addCounter(r Reading) {
 		g.early = append(g.early, tick{bracket{r.At, r.At}, r.Counter})
 		return
 	case r.At <= c.at:
+		return
+	case r.Epoch != c.epoch:
+		g.restart(r)
 		return
 	case !g.continues(r):
 		g.rejected++
@@ -87,19 +90,28 @@ func (g *Integrator) suspect(r Reading) {
 	if s.length < convinced {
 		return
 	}
+	g.rejected -= convinced // they were right
+	g.restart(r)
+}
+
+// restart takes a reading as the first of a new epoch. What was used between the
+// last tick before it and now is not known.
+func (g *Integrator) restart(r Reading) {
 	g.release()
 	g.resets++
-	g.rejected -= convinced // they were right
 	g.suspects = run{}
-	g.counter = latest{at: r.At, changed: r.At, value: r.Counter, known: true}
+	g.counter = latestOf(r)
 	g.ticks = ticks{}
 	if !g.begun {
 		g.begin(r.At, r.Counter)
 		return
 	}
-	// What was used between the last tick and now is not known.
 	g.skip(r.At)
 	g.base = r.Counter - g.curve.At(r.At)
+}
+
+func latestOf(r Reading) latest {
+	return latest{at: r.At, changed: r.At, value: r.Counter, epoch: r.Epoch, known: true}
 }
 
 // lock tries to find the counter's period from the ticks held back. The first

@@ -57,8 +57,10 @@ type Reading struct {
 	At     energy.Instant // the middle of the call
 	Spread time.Duration  // half of what the call took: At is uncertain by this
 	Has    Quantity
-	// Counter is energy since some past moment; only differences mean anything.
+	// Counter is energy since some past moment; only differences mean anything,
+	// and only between readings of one Epoch.
 	Counter energy.Energy
+	Epoch   uint32
 	// Power is the power now; Average the mean of the last second.
 	Power, Average energy.Power
 }

@@ -123,7 +123,7 @@ func (o *GPUUsers) resident(known []Usage, p nvml.Process) Usage {
 	// A PID that /proc does not show belongs to another PID namespace or has
 	// just ended; it keeps a start of zero.
 	if err := o.proc.Read(p.PID, &stat); err == nil {
-		u.Process = stat.ID
+		u.Process, u.Command = stat.ID, stat.Comm
 	}
 	if i, ok := slices.BinarySearchFunc(known, u, Compare); ok {
 		u.Owner = known[i].Owner

@@ -62,6 +62,7 @@ type latest struct {
 	at      energy.Instant // when it was last read
 	changed energy.Instant // when it was first read
 	value   energy.Energy
+	epoch   uint32
 	known   bool
 }
 

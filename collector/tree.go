@@ -31,7 +31,8 @@ type Tree struct {
 	alive   map[int]*member // by PID, of this round
 	round   uint64
 	first   Process // the first descendant seen: the command itself
-	orphans member  // children of root itself
+	name    procfs.Comm
+	orphans member // children of root itself
 	node    procfs.CPU
 	started bool
 }
@@ -116,31 +117,33 @@ func (t *Tree) descendants(a *Activity) int64 {
 	t.read()
 	t.settle()
 	var sum int64
-	book := func(p Process, busy int64, memory int64) {
-		if busy > 0 || memory > 0 {
-			a.Usage = append(a.Usage, Usage{Process: p, Owner: t.owner, Busy: uint64(busy), Memory: memory})
-			sum += busy
+	book := func(u Usage) {
+		if u.Busy > 0 || u.Memory > 0 {
+			u.Owner = t.owner
+			a.Usage = append(a.Usage, u)
+			sum += int64(u.Busy)
 		}
 	}
-	var command int64
-	var commandMemory int64
+	command := Usage{Process: t.first, Command: t.name}
 	for i := range t.seen {
 		p := &t.seen[i]
 		m := t.alive[p.PID]
 		busy := take(&m.own, p.Busy()) + m.gain(p.ChildUser+p.ChildSystem)
+		u := Usage{Process: p.ID, Command: p.Comm, Busy: uint64(busy) * uint64(procfs.Tick), Memory: p.RSS}
 		if p.ID == t.first {
-			command, commandMemory = int64(busy)*int64(procfs.Tick), p.RSS
+			command, t.name = u, p.Comm
 			continue
 		}
-		book(p.ID, int64(busy)*int64(procfs.Tick), p.RSS)
+		book(u)
 	}
 	if t.reaped != nil {
 		// What root waited for is booked to the command: those processes are gone.
 		total := procfs.Ticks(t.reaped() / reapedUnit)
-		command += int64(t.orphans.gain(total)) * int64(reapedUnit)
+		command.Busy += uint64(t.orphans.gain(total)) * uint64(reapedUnit)
 	}
 	if t.first != (Process{}) {
-		book(t.first, command, commandMemory)
+		command.Process = t.first
+		book(command)
 	}
 	return sum
 }

@@ -18,6 +18,7 @@ type Owner int
 type Usage struct {
 	Process Process
 	Owner   Owner
+	Command procfs.Comm // its name now; a process may change it
 	// Busy is how much the process used of the domain, in a unit common to one
 	// Activity; 0 for a process that merely resides there.
 	Busy uint64

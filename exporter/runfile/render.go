@@ -1,0 +1,181 @@
+package runfile
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"greenagent/attribution"
+	"greenagent/carbon"
+	"greenagent/collector"
+	"greenagent/energy"
+)
+
+// Facts is what a run is besides its energy.
+type Facts struct {
+	ID, Name   string
+	Tags       map[string]string
+	Command    []string
+	Exit       Exit
+	Start, End time.Time
+	Duration   time.Duration
+	Host       Host
+	Units      map[string]float64 // counts by name
+	Warnings   []string
+	// Owner is the run in the snapshot's accounts.
+	Owner collector.Owner
+	// Started tells when a process was started, false where that is not known.
+	Started func(collector.Process) (time.Time, bool)
+}
+
+// Site is where the run was, as far as emissions are concerned.
+type Site struct {
+	Factor *carbon.Factor // nil: the zone is not known
+	PUE    carbon.PUE
+}
+
+// Render returns the record of a run.
+func Render(f Facts, s attribution.Snapshot, site Site) Run {
+	r := Run{
+		Schema: Schema, ID: f.ID, Name: f.Name, Tags: f.Tags, Command: f.Command, Exit: f.Exit,
+		Start: f.Start, End: f.End, Duration: Seconds(f.Duration), Complete: true, Host: f.Host,
+		Domains: []Domain{}, Processes: []Process{}, Marks: []Mark{},
+		Warnings: append(append([]string{}, f.Warnings...), s.Warnings...),
+	}
+	if r.Tags == nil {
+		r.Tags = map[string]string{}
+	}
+	for i := range s.Domains {
+		r.Domains = append(r.Domains, domain(&s.Domains[i], f.Owner))
+	}
+	for i := range s.Processes {
+		if p := &s.Processes[i]; p.Owner == f.Owner {
+			if rendered, ok := process(p, s.Domains, f.Started); ok {
+				r.Processes = append(r.Processes, rendered)
+			}
+		}
+	}
+	slices.SortStableFunc(r.Processes, func(a, b Process) int { return a.PID - b.PID })
+
+	sum, u, boundary := total(s, f.Owner)
+	r.Energy = Total{Boundary: strings.Join(boundary, "+"), IdlePolicy: s.Policy.String()}
+	if len(boundary) > 0 {
+		r.Energy.Run, r.Energy.RunIdle = ptr(sum.Dynamic), ptr(sum.Idle)
+		r.Energy.Uncertainty = ptr(u.Expanded())
+	}
+	r.Emissions = emissions(sum.Dynamic+sum.Idle, u, len(boundary) > 0, site)
+	r.Units = units(f.Units, &r)
+	return r
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// known returns nil for the zero value, which stands for unknown there.
+func known[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
+
+func domain(d *attribution.DomainState, owner collector.Owner) Domain {
+	r := Domain{
+		ID: d.ID, Type: string(d.Type), Name: d.Name,
+		Driver: known(d.Driver), Scope: known(d.Scope), PowerLimit: known(d.Limit),
+		Basis: d.Basis, Unobserved: Seconds(d.Unobserved), Method: d.Method.String(),
+		Warnings: append([]string{}, d.Warnings...),
+	}
+	if d.Basis == energy.Unknown {
+		return r
+	}
+	run := d.Of(owner)
+	var others energy.Energy
+	for _, o := range d.Owners {
+		if o.Owner != owner {
+			others += o.Dynamic + o.Idle
+		}
+	}
+	r.Energy, r.Uncertainty = ptr(d.Energy), ptr(d.Uncertainty.Expanded())
+	r.Run, r.RunIdle, r.RunUncertainty = ptr(run.Dynamic), ptr(run.Idle), ptr(run.Uncertainty.Expanded())
+	r.Others, r.Idle, r.Unattributed = ptr(others), ptr(d.Idle), ptr(d.Unattributed)
+	r.Mean, r.Max = ptr(d.Mean), known(max(d.Peak, d.Mean))
+	return r
+}
+
+// process renders what one process used; false if that is nothing.
+func process(p *attribution.ProcessState, domains []attribution.DomainState, started func(collector.Process) (time.Time, bool)) (Process, bool) {
+	r := Process{PID: p.Process.PID, Command: p.Command, Energy: map[string]energy.Energy{}}
+	for i, e := range p.Entries {
+		if sum := e.Dynamic + e.Idle; sum > 0 {
+			r.Energy[domains[i].ID] = sum
+		}
+	}
+	if started != nil {
+		if at, ok := started(p.Process); ok {
+			r.Start = &at
+		}
+	}
+	return r, len(r.Energy) > 0
+}
+
+// total adds the domains that do not contain each other. Their sensors err
+// independently of each other.
+func total(s attribution.Snapshot, owner collector.Owner) (attribution.OwnerState, energy.Uncertainty, []string) {
+	var sum attribution.OwnerState
+	var u energy.Uncertainty
+	has := map[collector.Type]bool{}
+	for i := range s.Domains {
+		d := &s.Domains[i]
+		if d.Type == collector.Host || d.Contained || d.Basis == energy.Unknown {
+			continue
+		}
+		run := d.Of(owner)
+		sum.Dynamic += run.Dynamic
+		sum.Idle += run.Idle
+		u = u.Combine(run.Uncertainty)
+		has[d.Type] = true
+	}
+	var boundary []string
+	for _, t := range []collector.Type{collector.GPU, collector.CPU, collector.Memory} {
+		if has[t] {
+			boundary = append(boundary, string(t))
+		}
+	}
+	return sum, u, boundary
+}
+
+func emissions(e energy.Energy, u energy.Uncertainty, measured bool, site Site) Emissions {
+	r := Emissions{PUE: ptr(site.PUE.Value), PUESource: ptr(site.PUE.Source)}
+	if site.Factor == nil {
+		if low, high, err := carbon.PriceAnywhere(e, u, site.PUE); err == nil && measured {
+			r.Low, r.High = &low, &high
+		}
+		return r
+	}
+	f := site.Factor
+	r.Zone, r.Intensity = ptr(f.Zone), ptr(f.Value)
+	r.Factor = &Factor{
+		Source: f.Source, Year: f.Year, Basis: string(f.Basis), Kind: string(f.Kind), Estimated: f.Estimated,
+	}
+	if measured {
+		p := carbon.Price(e, u, *f, site.PUE)
+		r.Operational, r.Low, r.High = &p.Operational, &p.Low, &p.High
+	}
+	return r
+}
+
+func units(counts map[string]float64, r *Run) map[string]Unit {
+	list := map[string]Unit{}
+	for name, count := range counts {
+		unit := Unit{Count: count}
+		if count > 0 && r.Energy.Run != nil {
+			unit.Energy = ptr((*r.Energy.Run + *r.Energy.RunIdle).Joules() / count)
+		}
+		if count > 0 && r.Emissions.Operational != nil {
+			unit.Carbon = ptr(r.Emissions.Operational.Grams() / count)
+		}
+		list[name] = unit
+	}
+	return list
+}
