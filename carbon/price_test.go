@@ -92,7 +92,7 @@ func TestPUE(t *testing.T) {
 	if p := AssumedPUE(); p.Value != 1.56 || p.Source != PUEAssumed || p.Low >= p.Value || p.High <= p.Value {
 		t.Errorf("assumed: %+v", p)
 	}
-	for text, want := range map[string]float64{"1": 1, "1.09": 1.09, " 1.2 ": 1.2, "5": 5} {
+	for text, want := range map[string]float64{"1": 1, "1.09": 1.09, "\t1.2\n": 1.2, "5": 5} {
 		p, err := ParsePUE(text)
 		if err != nil || p != (PUE{want, want, want, PUEGiven}) {
 			t.Errorf("%q: %+v, %v", text, p, err)

@@ -123,7 +123,7 @@ def accuracy(network, data):
 def train(options, spread):
     """Train and print an epoch at a time; spread maps gradient over shards."""
     rng = random.Random(options.seed)
-    training, test = samples(3000, rng), samples(500, rng)
+    training, test = samples(options.samples, rng), samples(500, rng)
     network = layer(PIXELS, HIDDEN, rng), layer(HIDDEN, DIGITS, rng)
     started = time.monotonic()
 
@@ -157,6 +157,7 @@ def positive(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--epochs", type=positive, default=9, help="passes over the digits (default %(default)s)")
+    parser.add_argument("--samples", type=positive, default=3000, help="digits to learn from (default %(default)s)")
     parser.add_argument("--seconds", type=float, help="stop after the epoch in which this time is up")
     parser.add_argument("--workers", type=positive, default=1, help="processes to share the work (default %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="where the random numbers start (default %(default)s)")

@@ -49,18 +49,18 @@ func TestTrainingLearns(t *testing.T) {
 }
 
 func TestWorkersChangeNoNumber(t *testing.T) {
-	alone := train(t, "--epochs", "1", "--seed", "7")
-	shared := train(t, "--epochs", "1", "--seed", "7", "--workers", "3")
+	alone := train(t, "--epochs", "1", "--samples", "200", "--seed", "7")
+	shared := train(t, "--epochs", "1", "--samples", "200", "--seed", "7", "--workers", "3")
 	if alone != shared {
 		t.Errorf("one process printed\n%sthree printed\n%s", alone, shared)
 	}
-	if other := train(t, "--epochs", "1", "--seed", "8"); other == alone {
+	if other := train(t, "--epochs", "1", "--samples", "200", "--seed", "8"); other == alone {
 		t.Error("another seed printed the same numbers")
 	}
 }
 
 func TestSecondsEndTraining(t *testing.T) {
-	out := train(t, "--epochs", "1000", "--seconds", "0.1")
+	out := train(t, "--epochs", "1000", "--samples", "200", "--seconds", "0.1")
 	if n := strings.Count(out, "epoch "); n != 1 {
 		t.Errorf("%d epochs in 0.1 s, want the one in which the time is up", n)
 	}
