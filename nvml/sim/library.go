@@ -15,6 +15,9 @@ import (
 	"greenagent/scenario"
 )
 
+// calls is the number of groups of calls.
+const calls = int(scenario.CallStatus) + 1
+
 // Library is a simulated NVML. Like the binding, it is used from one goroutine at
 // a time.
 type Library struct {
@@ -22,7 +25,8 @@ type Library struct {
 	clock   energy.Clock
 	origin  energy.Instant
 	devices []nvml.Device
-	hits    []int // by fault: the calls it has struck
+	hits    []int         // by fault: the calls it has struck
+	refused [][calls]bool // by device and call: not supported when the library was opened
 	ring    []scenario.RingEntry
 	shares  []scenario.Share
 }
@@ -43,8 +47,27 @@ func New(node scenario.Node, clock energy.Clock, origin energy.Instant) *Library
 				ComputeInstance: in.ComputeInstance, Slices: in.Slices, Memory: in.Memory})
 		}
 		l.devices = append(l.devices, out)
+		l.refused = append(l.refused, l.refusals(i))
 	}
 	return l
+}
+
+// refusals returns what a device does not support for good: what it refuses now.
+// Like the binding, the library takes a later refusal for a passing one.
+func (l *Library) refusals(device int) (refused [calls]bool) {
+	for call := range refused {
+		for _, f := range l.node.Faults {
+			if f.Kind == scenario.Unsupported && f.Times == 0 && f.Strikes(device, scenario.Call(call), l.now()) {
+				refused[call] = true
+			}
+		}
+	}
+	d := &l.node.Devices[device]
+	refused[scenario.CallFields] = refused[scenario.CallFields] || l.node.Missing("nvmlDeviceGetFieldValues")
+	refused[scenario.CallSamples] = refused[scenario.CallSamples] || l.node.Missing("nvmlDeviceGetSamples") || d.Sensor.RingTick == 0
+	refused[scenario.CallUtilization] = refused[scenario.CallUtilization] ||
+		l.node.Missing("nvmlDeviceGetProcessUtilization") || len(d.Instances) > 0
+	return refused
 }
 
 // Open is New with what initialization can fail with: the faults of
@@ -57,6 +80,9 @@ func Open(node scenario.Node, clock energy.Clock, origin energy.Instant) (*Libra
 	return l, nil
 }
 
+// Driver returns the driver's version.
+func (l *Library) Driver() string { return l.node.DriverVersion() }
+
 // Devices returns the node's devices; they are the same at every call.
 func (l *Library) Devices() []nvml.Device { return l.devices }
 
@@ -68,6 +94,9 @@ func (l *Library) now() time.Duration { return l.clock.Now().Sub(l.origin) }
 // strike returns the error of the first fault that meets the call, or the fault if
 // it is garbage instead of an error.
 func (l *Library) strike(device int, call scenario.Call, t time.Duration) (*scenario.Fault, error) {
+	if device >= 0 && l.refused[device][call] {
+		return nil, failures[scenario.Unsupported]
+	}
 	for i := range l.node.Faults {
 		f := &l.node.Faults[i]
 		if !f.Strikes(device, call, t) || f.Times > 0 && l.hits[i] >= f.Times {
@@ -77,10 +106,16 @@ func (l *Library) strike(device int, call scenario.Call, t time.Duration) (*scen
 		if f.Kind == scenario.Garbage {
 			return f, nil
 		}
+		if f.Kind == scenario.Unsupported {
+			return nil, errRefused
+		}
 		return nil, failures[f.Kind]
 	}
 	return nil, nil
 }
+
+// errRefused is NOT_SUPPORTED from a device that has supported it before.
+var errRefused = fmt.Errorf("sim: NOT_SUPPORTED, for now: %w", nvml.ErrTransient)
 
 // failures are the binding's errors for the simulated driver's.
 var failures = [...]error{
@@ -119,7 +154,7 @@ func (l *Library) Processes(device int, dst []nvml.Process) ([]nvml.Process, err
 			}
 		}
 		same := slices.IndexFunc(dst[start:], func(q nvml.Process) bool {
-			return q.PID == p.PID && q.GPUInstance == p.GPUInstance && q.ComputeInstance == p.ComputeInstance
+			return q.PID == p.PID
 		})
 		if same >= 0 {
 			dst[start+same].Kinds |= p.Kinds
@@ -140,9 +175,6 @@ func (l *Library) Utilization(device int, since uint64, dst []nvml.Utilization) 
 		return dst, err
 	}
 	d := &l.node.Devices[device]
-	if len(d.Instances) > 0 || l.node.Missing("nvmlDeviceGetProcessUtilization") {
-		return dst, failures[scenario.Unsupported]
-	}
 	var newest time.Duration
 	l.shares, newest = d.Utilization(l.shares[:0], l.node.Unstamp(d.Sensor.Clock, since), t)
 	for _, s := range l.shares {
@@ -159,9 +191,6 @@ func (l *Library) PowerSamples(device int, since uint64, dst []nvml.PowerSample)
 		return dst, err
 	}
 	d := &l.node.Devices[device]
-	if d.Sensor.RingTick == 0 || l.node.Missing("nvmlDeviceGetSamples") {
-		return dst, failures[scenario.Unsupported]
-	}
 	l.ring = d.Ring(l.ring[:0], l.node.Unstamp(d.Sensor.Clock, since), t)
 	for _, e := range l.ring {
 		if fault != nil {
