@@ -12,7 +12,7 @@ type Process struct {
 	Command    []string      // argv; empty for a kernel thread
 	Name       string        // /proc/<pid>/comm; "" means the base name of Command[0]
 	UID        int
-	Cgroup     string // cgroup v2 path; "" means "/"
+	Cgroup     string // cgroup v2 path, or the whole content of /proc/<pid>/cgroup; "" means "/"
 	Resident   int64  // bytes of memory
 	// CPU is its use of logical CPUs as a function of the time since Start.
 	CPU Curve[Cores]
