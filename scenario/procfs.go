@@ -19,7 +19,7 @@ const TickRate = 100
 const tick = time.Second / TickRate
 
 // WriteProc writes what /proc shows at t into the folder root: stat, uptime,
-// cpuinfo, meminfo, and for each process stat, status, comm, cmdline, cgroup and
+// cpuinfo, meminfo, and for each process stat, statm, status, comm, cmdline, cgroup and
 // the list of its children. Processes that have ended are removed. Called again
 // with a later t it brings the tree up to date, each file in one write.
 //
@@ -233,7 +233,8 @@ func (n *Node) writeProcess(folder string, r *relative, t time.Duration) error {
 		cgroup = "0::" + cgroup + "\n"
 	}
 	for file, content := range map[string]string{
-		"stat": stat, "status": status, "comm": name + "\n", "cmdline": command.String(), "cgroup": cgroup,
+		"statm": fmt.Sprintf("%d %d 0 0 0 0 0\n", p.Resident/page, p.Resident/page),
+		"stat":  stat, "status": status, "comm": name + "\n", "cmdline": command.String(), "cgroup": cgroup,
 		filepath.Join("task", strconv.Itoa(p.PID), "children"): children.String(),
 	} {
 		if err := overwrite(filepath.Join(folder, file), content); err != nil {
