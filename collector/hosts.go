@@ -6,8 +6,8 @@ import (
 	"greenagent/collector/host"
 )
 
-// hostReader is one of package host's sources.
-type hostReader interface {
+// HostReader is one of package host's sources.
+type HostReader interface {
 	Domains() []host.Domain
 	Read(dst []host.Reading) ([]host.Reading, error)
 }
@@ -23,12 +23,12 @@ type Hosts struct {
 
 // hostPart is one source and where its domains went: -1 for those not used.
 type hostPart struct {
-	reader hostReader
+	reader HostReader
 	index  []int
 }
 
 // NewHosts joins sources given in the order of trust.
-func NewHosts(readers ...hostReader) *Hosts {
+func NewHosts(readers ...HostReader) *Hosts {
 	s := &Hosts{}
 	taken := map[Type]bool{}
 	for _, r := range readers {

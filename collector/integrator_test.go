@@ -1,13 +1,10 @@
 package collector_test
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 
 	"greenagent/collector"
 	"greenagent/energy"
@@ -139,6 +136,3 @@ func scaled(c scenario.PowerCurve, by float64) scenario.PowerCurve {
 	}
 	return s
 }
-
-var _ = fmt.Sprint
-var _ = rapid.Check

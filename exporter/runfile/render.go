@@ -21,6 +21,7 @@ type Facts struct {
 	Duration   time.Duration
 	Host       Host
 	Units      map[string]float64 // counts by name
+	Missing    []Missing
 	Warnings   []string
 	// Owner is the run in the snapshot's accounts.
 	Owner collector.Owner
@@ -39,7 +40,7 @@ func Render(f Facts, s attribution.Snapshot, site Site) Run {
 	r := Run{
 		Schema: Schema, ID: f.ID, Name: f.Name, Tags: f.Tags, Command: f.Command, Exit: f.Exit,
 		Start: f.Start, End: f.End, Duration: Seconds(f.Duration), Complete: true, Host: f.Host,
-		Domains: []Domain{}, Processes: []Process{}, Marks: []Mark{},
+		Domains: []Domain{}, Missing: append([]Missing{}, f.Missing...), Processes: []Process{}, Marks: []Mark{},
 		Warnings: append(append([]string{}, f.Warnings...), s.Warnings...),
 	}
 	if r.Tags == nil {

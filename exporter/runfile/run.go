@@ -32,6 +32,7 @@ type Run struct {
 	Complete  bool            `json:"complete"`
 	Host      Host            `json:"host"`
 	Domains   []Domain        `json:"domains"`
+	Missing   []Missing       `json:"missing"`
 	Processes []Process       `json:"processes"`
 	Energy    Total           `json:"energy"`
 	Emissions Emissions       `json:"emissions"`
@@ -88,6 +89,12 @@ type Domain struct {
 	// CrossCheck is the counter over the integrated power, null where not checked.
 	CrossCheck *float64 `json:"crosscheck"`
 	Warnings   []string `json:"warnings"`
+}
+
+// Missing is hardware whose energy could not be told, and why.
+type Missing struct {
+	Type   string `json:"type"`
+	Reason string `json:"reason"`
 }
 
 // Process is one process of the run. A PID of 0 stands for processes that were

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"greenagent/meter"
+)
+
+// program is what the subcommands share.
+type program struct {
+	stdout, stderr io.Writer
+	status         int // exit status of a subcommand that has one of its own
+	config         string
+	machine        meter.Machine
+}
+
+// statusUsage is the exit status for a command line that makes no sense.
+const statusUsage = 2
+
+// usageError is a mistake in the command line or the configuration; status is
+// what to exit with.
+type usageError struct {
+	err    error
+	status int
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func (p *program) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "greenagent",
+		Short: "Measure the energy of programs, and what it emits",
+		Long: `greenagent measures the energy that programs use on GPUs and CPUs, says how
+each figure was obtained and how wrong it may be, and prices it in CO2e.
+
+Every flag can also be set by an environment variable, GREENAGENT_ and the
+flag's name (GREENAGENT_ZONE=FR for --zone FR), or by a key of the same name in
+the YAML file given with --config. A flag wins over the environment, and the
+environment over the file.`,
+		Example: `  greenagent run -- python3 train.py
+  greenagent run --zone FR --json run.json -- make -j8
+  greenagent doctor`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			p.machine.Clock = meter.System{}
+			return settle(cmd, p.config)
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&p.config, "config", "", "YAML `file` with settings, one key for each flag")
+	f.StringVar(&p.machine.NVML, "nvml-library", "", "`path` of the NVIDIA management library (default libnvidia-ml.so.1)")
+	f.StringVar(&p.machine.Proc, "proc-root", "/proc", "`directory` where the host's /proc is mounted")
+	f.StringVar(&p.machine.Sys, "sys-root", "/sys", "`directory` where the host's /sys is mounted")
+	p.machine.Etc = "/etc"
+	root.AddCommand(p.runCommand(), p.doctorCommand(), p.versionCommand())
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{fmt.Errorf("%w; see greenagent %s --help", err, strings.TrimPrefix(cmd.CommandPath(), "greenagent ")), statusUsage}
+	})
+	return root
+}
+
+// fail tells an error to the user and returns the exit status.
+func (p *program) fail(root *cobra.Command, args []string, err error) int {
+	fmt.Fprintf(p.stderr, "greenagent: %v\n", err)
+	status := statusUsage
+	if u := (*usageError)(nil); errors.As(err, &u) {
+		status = u.status
+	}
+	// run's statuses from 1 to 124 belong to the command it runs.
+	if cmd, _, found := root.Find(args); found == nil && cmd.Name() == "run" && status == statusUsage {
+		status = statusFailed
+	}
+	return status
+}

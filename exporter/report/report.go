@@ -1,0 +1,250 @@
+// Package report tells a run to a person: a page of plain text.
+//
+// It says the total first, then each device with how its figure was obtained,
+// then emissions with their provenance, then work done, files and caveats.
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"greenagent/energy"
+	"greenagent/exporter/runfile"
+)
+
+// Write writes the report of a run. files are the paths it was written to.
+func Write(w io.Writer, r runfile.Run, files ...string) error {
+	p := &page{}
+	p.head(r)
+	p.total(r)
+	p.devices(r)
+	p.emissions(r)
+	p.units(r)
+	if len(files) > 0 {
+		p.item("Written to", strings.Join(files, ", "))
+	}
+	p.notes(r)
+	_, err := io.WriteString(w, p.String())
+	return err
+}
+
+// page collects the text; nothing of it fails.
+type page struct{ strings.Builder }
+
+func (p *page) linef(format string, args ...any) { fmt.Fprintf(&p.Builder, format+"\n", args...) }
+
+// item writes a labelled line.
+func (p *page) item(label, text string) { p.linef("%-12s %s", label, text) }
+
+func (p *page) head(r runfile.Run) {
+	exit := fmt.Sprintf("exit %d", r.Exit.Code)
+	if r.Exit.Signal != nil {
+		exit = fmt.Sprintf("killed by %s, exit %d", *r.Exit.Signal, r.Exit.Code)
+	}
+	name := r.Name
+	if name == "" {
+		name = Shorten(Printable(strings.Join(r.Command, " ")), 60)
+	}
+	p.linef("\ngreenagent: %s, %s, %s", Printable(name), exit, duration(time.Duration(r.Duration)))
+}
+
+func (p *page) total(r runfile.Run) {
+	if r.Energy.Run == nil {
+		p.item("Energy", "unknown: "+absence(r))
+		return
+	}
+	sum := *r.Energy.Run + *r.Energy.RunIdle
+	text := sum.PlusMinus(*r.Energy.Uncertainty)
+	if d := time.Duration(r.Duration); d > 0 {
+		text += ", mean " + sum.Over(d).String()
+	}
+	text += " (" + strings.ReplaceAll(r.Energy.Boundary, "+", " + ")
+	if basis := bases(r); basis != "" {
+		text += ", " + basis
+	}
+	p.item("Energy", text+")")
+}
+
+// absence says why no energy is known at all.
+func absence(r runfile.Run) string {
+	if time.Duration(r.Duration) < 50*time.Millisecond {
+		return "the command ended before any sensor was read"
+	}
+	return "no sensor could be read here, see greenagent doctor"
+}
+
+// bases tells how much of the total is measured.
+func bases(r runfile.Run) string {
+	var measured, modelled energy.Energy
+	for _, d := range r.Domains {
+		if d.Run == nil || d.Type == "host" {
+			continue
+		}
+		if d.Basis.Measured() {
+			measured += *d.Run + *d.RunIdle
+		} else {
+			modelled += *d.Run + *d.RunIdle
+		}
+	}
+	switch {
+	case modelled == 0 && measured == 0:
+		return ""
+	case modelled == 0:
+		return "measured"
+	case measured == 0:
+		return "modelled, nothing was measured"
+	}
+	return fmt.Sprintf("%.0f %% measured", 100*measured.Joules()/(measured+modelled).Joules())
+}
+
+func (p *page) devices(r runfile.Run) {
+	p.linef("")
+	t := tabwriter.NewWriter(&p.Builder, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(t, "\tdevice\tthis run\tits idle\tothers\tidle\tno owner\t")
+	for _, d := range r.Domains {
+		name := Shorten(Printable(d.Name), 34)
+		if d.Energy == nil {
+			fmt.Fprintf(t, "%s\tunknown\t\t\t\t\t\t%s\n", label(d.Type, name), "nothing was read")
+			continue
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", label(d.Type, name),
+			d.Energy.PlusMinus(*d.Uncertainty), d.Run.PlusMinus(*d.RunUncertainty),
+			amount(*d.RunIdle), amount(*d.Others), amount(*d.Idle), amount(*d.Unattributed), obtained(d))
+	}
+	for _, m := range r.Missing {
+		fmt.Fprintf(t, "%s\tmissing\t\t\t\t\t\t%s\n", label(m.Type, ""), Printable(m.Reason))
+	}
+	t.Flush() // into a strings.Builder: cannot fail
+	p.linef("")
+}
+
+var typeLabels = map[string]string{"gpu": "GPU", "cpu": "CPU", "memory": "Memory", "host": "Host"}
+
+func label(kind, name string) string {
+	l, ok := typeLabels[kind]
+	if !ok {
+		l = kind
+	}
+	return strings.TrimSpace(l + " " + name)
+}
+
+func amount(e energy.Energy) string {
+	if e == 0 {
+		return "-"
+	}
+	return e.String()
+}
+
+// obtained says how a figure came about.
+func obtained(d runfile.Domain) string {
+	switch d.Basis {
+	case energy.Counted:
+		return "measured (energy counter)"
+	case energy.Integrated:
+		return "measured (power, integrated)"
+	case energy.Modelled:
+		return "modelled"
+	}
+	return d.Basis.String()
+}
+
+func (p *page) emissions(r runfile.Run) {
+	e := r.Emissions
+	switch {
+	case e.Operational != nil:
+		f := e.Factor
+		p.item("Emissions", fmt.Sprintf("%s CO2e (%s to %s)", e.Operational, e.Low, e.High))
+		p.item("", fmt.Sprintf("%s: %.4g g/kWh, %s %s of %d, %s", *e.Zone, float64(*e.Intensity), f.Basis, f.Kind, f.Year, f.Source))
+		p.item("", fmt.Sprintf("PUE %.3g, %s", *e.PUE, *e.PUESource))
+	case e.Low != nil:
+		p.item("Emissions", fmt.Sprintf("%s to %s CO2e, depending on where this is: tell with --zone, e.g. --zone FR", e.Low, e.High))
+	default:
+		p.item("Emissions", "unknown, as the energy is")
+	}
+}
+
+func (p *page) units(r runfile.Run) {
+	names := make([]string, 0, len(r.Units))
+	for name := range r.Units {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		u := r.Units[name]
+		text := fmt.Sprintf("%g", u.Count)
+		if u.Energy != nil {
+			text += ", " + energy.FromJoules(*u.Energy).String() + " each"
+		}
+		if u.Carbon != nil {
+			text += ", " + energy.Carbon(*u.Carbon*float64(energy.Gram)).String() + " CO2e each"
+		}
+		p.item(Shorten(Printable(name), 12), text)
+	}
+}
+
+// maxNotes is how many caveats are shown; the run file has them all.
+const maxNotes = 6
+
+func (p *page) notes(r runfile.Run) {
+	var notes []string
+	for _, d := range r.Domains {
+		for _, w := range d.Warnings {
+			notes = append(notes, label(d.Type, "")+": "+w)
+		}
+	}
+	notes = append(notes, r.Warnings...)
+	// Eight cards in one state have one thing to say.
+	var unique []string
+	for _, n := range notes {
+		if !slices.Contains(unique, n) {
+			unique = append(unique, n)
+		}
+	}
+	more := max(0, len(unique)-maxNotes)
+	for i, n := range unique[:len(unique)-more] {
+		l := ""
+		if i == 0 {
+			l = "Notes"
+		}
+		p.item(l, Printable(n))
+	}
+	if more > 0 {
+		p.item("", fmt.Sprintf("and %d more, in the run file (--json FILE)", more))
+	}
+}
+
+func duration(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%.3g ms", float64(d)/1e6)
+	case d < time.Minute:
+		return fmt.Sprintf("%.3g s", d.Seconds())
+	}
+	return d.Round(time.Second).String()
+}
+
+// Printable replaces what a terminal would act upon: control characters, escape
+// sequences, invalid UTF-8 and marks that reverse the direction of text. Names
+// come from hardware and from other people's processes.
+func Printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c == utf8.RuneError || !unicode.IsPrint(c) {
+			return '\uFFFD'
+		}
+		return c
+	}, s)
+}
+
+// Shorten cuts s to at most n characters.
+func Shorten(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	return string([]rune(s)[:n-1]) + "…"
+}
