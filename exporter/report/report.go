@@ -39,8 +39,39 @@ type page struct{ strings.Builder }
 
 func (p *page) linef(format string, args ...any) { fmt.Fprintf(&p.Builder, format+"\n", args...) }
 
-// item writes a labelled line.
-func (p *page) item(label, text string) { p.linef("%-12s %s", label, text) }
+// width is where lines of prose are broken.
+const width = 96
+
+// item writes a labelled paragraph.
+func (p *page) item(label, text string) {
+	for i, line := range wrap(text, width-labelWidth) {
+		if i > 0 {
+			label = ""
+		}
+		p.linef("%-*s%s", labelWidth, label, line)
+	}
+}
+
+const labelWidth = 13
+
+// wrap breaks text between words into lines of at most n characters, where its
+// words allow that.
+func wrap(text string, n int) []string {
+	var lines []string
+	line, length := "", 0
+	for word := range strings.FieldsSeq(text) {
+		size := utf8.RuneCountInString(word)
+		if length > 0 && length+1+size > n {
+			lines = append(lines, line)
+			line, length = "", 0
+		}
+		if length > 0 {
+			line, length = line+" ", length+1
+		}
+		line, length = line+word, length+size
+	}
+	return append(lines, line)
+}
 
 func (p *page) head(r runfile.Run) {
 	exit := fmt.Sprintf("exit %d", r.Exit.Code)
@@ -64,11 +95,16 @@ func (p *page) total(r runfile.Run) {
 	if d := time.Duration(r.Duration); d > 0 {
 		text += ", mean " + sum.Over(d).String()
 	}
-	text += " (" + strings.ReplaceAll(r.Energy.Boundary, "+", " + ")
-	if basis := bases(r); basis != "" {
-		text += ", " + basis
+	p.item("Energy", text)
+	var parts []string
+	for part := range strings.SplitSeq(r.Energy.Boundary, "+") {
+		parts = append(parts, label(part, ""))
 	}
-	p.item("Energy", text+")")
+	text = strings.Join(parts, " + ")
+	if basis := bases(r); basis != "" {
+		text += ": " + basis
+	}
+	p.item("", text)
 }
 
 // absence says why no energy is known at all.
@@ -93,35 +129,62 @@ func bases(r runfile.Run) string {
 		}
 	}
 	switch {
-	case modelled == 0 && measured == 0:
+	case measured == 0 && modelled == 0:
 		return ""
 	case modelled == 0:
 		return "measured"
 	case measured == 0:
 		return "modelled, nothing was measured"
 	}
-	return fmt.Sprintf("%.0f %% measured", 100*measured.Joules()/(measured+modelled).Joules())
+	return fmt.Sprintf("%.0f %% measured, the rest modelled", 100*measured.Joules()/(measured+modelled).Joules())
 }
 
 func (p *page) devices(r runfile.Run) {
-	p.linef("")
-	t := tabwriter.NewWriter(&p.Builder, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(t, "\tdevice\tthis run\tits idle\tothers\tidle\tno owner\t")
+	rows := table{{"", "this run", "its idle", "of the device's", "others", "idle", "no owner", ""}}
 	for _, d := range r.Domains {
-		name := Shorten(Printable(d.Name), 34)
+		name := label(d.Type, Shorten(Printable(d.Name), 34))
 		if d.Energy == nil {
-			fmt.Fprintf(t, "%s\tunknown\t\t\t\t\t\t%s\n", label(d.Type, name), "nothing was read")
+			rows = append(rows, []string{name, "unknown", "", "", "", "", "", "nothing was read"})
 			continue
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", label(d.Type, name),
-			d.Energy.PlusMinus(*d.Uncertainty), d.Run.PlusMinus(*d.RunUncertainty),
-			amount(*d.RunIdle), amount(*d.Others), amount(*d.Idle), amount(*d.Unattributed), obtained(d))
+		rows = append(rows, []string{
+			name, d.Run.PlusMinus(*d.RunUncertainty), amount(*d.RunIdle), d.Energy.PlusMinus(*d.Uncertainty),
+			amount(*d.Others), amount(*d.Idle), amount(*d.Unattributed), obtained(d),
+		})
+	}
+	p.linef("")
+	if len(r.Domains) > 0 {
+		p.WriteString(rows.String())
 	}
 	for _, m := range r.Missing {
-		fmt.Fprintf(t, "%s\tmissing\t\t\t\t\t\t%s\n", label(m.Type, ""), Printable(m.Reason))
+		p.linef("%s: not measured, %s", label(m.Type, ""), Printable(m.Reason))
 	}
-	t.Flush() // into a strings.Builder: cannot fail
 	p.linef("")
+}
+
+// table is rows of cells, the first of them the heads.
+type table [][]string
+
+// String aligns the columns; those with nothing in them are left out.
+func (t table) String() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
+	for _, row := range t {
+		var cells []string
+		for column, cell := range row {
+			if column == 0 || t.says(column) {
+				cells = append(cells, cell)
+			}
+		}
+		fmt.Fprintln(w, strings.Join(cells, "\t"))
+	}
+	_ = w.Flush() // into a strings.Builder: cannot fail
+	return b.String()
+}
+
+// says reports whether a column has anything to say.
+func (t table) says(column int) bool {
+	return slices.ContainsFunc(t[1:], func(row []string) bool { return row[column] != "" && row[column] != "-" })
 }
 
 var typeLabels = map[string]string{"gpu": "GPU", "cpu": "CPU", "memory": "Memory", "host": "Host"}
@@ -145,9 +208,9 @@ func amount(e energy.Energy) string {
 func obtained(d runfile.Domain) string {
 	switch d.Basis {
 	case energy.Counted:
-		return "measured (energy counter)"
+		return "measured: energy counter"
 	case energy.Integrated:
-		return "measured (power, integrated)"
+		return "measured: power integrated"
 	case energy.Modelled:
 		return "modelled"
 	}
@@ -160,8 +223,8 @@ func (p *page) emissions(r runfile.Run) {
 	case e.Operational != nil:
 		f := e.Factor
 		p.item("Emissions", fmt.Sprintf("%s CO2e (%s to %s)", e.Operational, e.Low, e.High))
-		p.item("", fmt.Sprintf("%s: %.4g g/kWh, %s %s of %d, %s", *e.Zone, float64(*e.Intensity), f.Basis, f.Kind, f.Year, f.Source))
-		p.item("", fmt.Sprintf("PUE %.3g, %s", *e.PUE, *e.PUESource))
+		p.item("", fmt.Sprintf("%s %.4g g/kWh (%s %s of %d, %s) × PUE %.3g (%s)",
+			*e.Zone, float64(*e.Intensity), f.Basis, f.Kind, f.Year, f.Source, *e.PUE, *e.PUESource))
 	case e.Low != nil:
 		p.item("Emissions", fmt.Sprintf("%s to %s CO2e, depending on where this is: tell with --zone, e.g. --zone FR", e.Low, e.High))
 	default:
