@@ -130,6 +130,8 @@ func TestPeopleRead(t *testing.T) {
 		{(10200 * energy.Watt).String(), "10.2 kW"},
 		{(1500 * energy.Gram).String(), "1.50 kg"},
 		{energy.Carbon(0).String(), "0 g"},
+		{(810 * energy.Milligram).Per(1.2e6), "675 ng"},
+		{(42 * energy.Joule).Per(1000), "42.0 mJ"},
 		{(12345 * energy.Joule).PlusMinus(357 * energy.Joule), "12.35 ± 0.36 kJ"},
 		{(500 * energy.Joule).PlusMinus(0), "500 J"},
 		{(500 * energy.Joule).PlusMinus(1500 * energy.Joule), "500 ± 1500 J"},

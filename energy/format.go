@@ -19,7 +19,8 @@ var (
 		{float64(Kilojoule), float64(Kilojoule), "kJ"},
 		{float64(Joule), float64(Joule), "J"},
 		{float64(Millijoule), float64(Millijoule), "mJ"},
-		{0, float64(Microjoule), "µJ"},
+		{float64(Microjoule), float64(Microjoule), "µJ"},
+		{0, 1e-3 * float64(Microjoule), "nJ"},
 	}
 	powerScales = []scale{
 		{float64(Kilowatt), float64(Kilowatt), "kW"},
@@ -32,7 +33,8 @@ var (
 		{float64(Kilogram), float64(Kilogram), "kg"},
 		{float64(Gram), float64(Gram), "g"},
 		{float64(Milligram), float64(Milligram), "mg"},
-		{0, float64(Microgram), "µg"},
+		{float64(Microgram), float64(Microgram), "µg"},
+		{0, 1e-3 * float64(Microgram), "ng"},
 	}
 )
 
@@ -57,6 +59,12 @@ func (e Energy) PlusMinus(u Energy) string {
 	decimals := places(float64(u)/s.size, 2)
 	return fixed(float64(e)/s.size, decimals) + " ± " + fixed(float64(u)/s.size, decimals) + " " + s.unit
 }
+
+// Per formats the energy of one of count units of work: "35.3 mJ".
+func (e Energy) Per(count float64) string { return format(float64(e)/count, energyScales) }
+
+// Per formats the mass for one of count units of work: "670 ng".
+func (c Carbon) Per(count float64) string { return format(float64(c)/count, carbonScales) }
 
 func format(v float64, scales []scale) string {
 	if v == 0 {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -141,8 +142,8 @@ func bases(r runfile.Run) string {
 
 func (p *page) devices(r runfile.Run) {
 	rows := table{{"", "this run", "its idle", "of the device's", "others", "idle", "no owner", ""}}
-	for _, d := range r.Domains {
-		name := label(d.Type, Shorten(Printable(d.Name), 34))
+	for i, d := range r.Domains {
+		name := label(d.Type, number(r.Domains, i)+Shorten(Printable(d.Name), 34))
 		if d.Energy == nil {
 			rows = append(rows, []string{name, "unknown", "", "", "", "", "", "nothing was read"})
 			continue
@@ -152,6 +153,9 @@ func (p *page) devices(r runfile.Run) {
 			amount(*d.Others), amount(*d.Idle), amount(*d.Unattributed), obtained(d),
 		})
 	}
+	if len(r.Domains)+len(r.Missing) == 0 {
+		return
+	}
 	p.linef("")
 	if len(r.Domains) > 0 {
 		p.WriteString(rows.String())
@@ -160,6 +164,24 @@ func (p *page) devices(r runfile.Run) {
 		p.linef("%s: not measured, %s", label(m.Type, ""), Printable(m.Reason))
 	}
 	p.linef("")
+}
+
+// number counts devices of one type where there are several, as their own tools
+// do: "GPU 0".
+func number(domains []runfile.Domain, i int) string {
+	of, before := 0, 0
+	for j, d := range domains {
+		if d.Type == domains[i].Type {
+			of++
+			if j < i {
+				before++
+			}
+		}
+	}
+	if of < 2 {
+		return ""
+	}
+	return strconv.Itoa(before) + " "
 }
 
 // table is rows of cells, the first of them the heads.
@@ -240,12 +262,12 @@ func (p *page) units(r runfile.Run) {
 	slices.Sort(names)
 	for _, name := range names {
 		u := r.Units[name]
-		text := fmt.Sprintf("%g", u.Count)
+		text := strconv.FormatFloat(u.Count, 'f', -1, 64)
 		if u.Energy != nil {
-			text += ", " + energy.FromJoules(*u.Energy).String() + " each"
+			text += ", " + (*r.Energy.Run + *r.Energy.RunIdle).Per(u.Count) + " each"
 		}
 		if u.Carbon != nil {
-			text += ", " + energy.Carbon(*u.Carbon*float64(energy.Gram)).String() + " CO2e each"
+			text += ", " + r.Emissions.Operational.Per(u.Count) + " CO2e each"
 		}
 		p.item(Shorten(Printable(name), 12), text)
 	}
