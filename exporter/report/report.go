@@ -263,10 +263,10 @@ func (p *page) units(r runfile.Run) {
 	for _, name := range names {
 		u := r.Units[name]
 		text := strconv.FormatFloat(u.Count, 'f', -1, 64)
-		if u.Energy != nil {
+		if r.Energy.Run != nil && u.Count > 0 {
 			text += ", " + (*r.Energy.Run + *r.Energy.RunIdle).Per(u.Count) + " each"
 		}
-		if u.Carbon != nil {
+		if r.Emissions.Operational != nil && u.Count > 0 {
 			text += ", " + r.Emissions.Operational.Per(u.Count) + " CO2e each"
 		}
 		p.item(Shorten(Printable(name), 12), text)
