@@ -17,8 +17,8 @@ type ability struct {
 	proven   bool
 }
 
-func (a ability) absent() bool  { return !a.proven && a.refusals >= refusalLimit }
-func (a ability) settled() bool { return a.proven || a.absent() }
+func (a *ability) absent() bool  { return !a.proven && a.refusals >= refusalLimit }
+func (a *ability) settled() bool { return a.proven || a.absent() }
 
 // learn takes note of an outcome and returns what it means for the caller: nil,
 // ErrUnsupported once it is certain, ErrTransient for a refusal until then.

@@ -134,8 +134,8 @@ var architectures = map[driver.DeviceArchitecture]string{
 }
 
 // isGA100 tells the one Ampere chip without an averaged reading (nvml.h at
-// nvmlDeviceGetPowerUsage) from the others: compute capability 8.0, or PCI
-// device ids 0x20xx.
+// nvmlDeviceGetPowerUsage) from the others: by compute capability 8.0, or else
+// by PCI device ids 0x20xx and the name of the commonest board.
 func (l *Library) isGA100(g *gpu, architecture driver.DeviceArchitecture, pciDevice uint32) bool {
 	if architecture != driver.DEVICE_ARCH_AMPERE {
 		return false
@@ -145,7 +145,7 @@ func (l *Library) isGA100(g *gpu, architecture driver.DeviceArchitecture, pciDev
 			return major == 8 && minor == 0
 		}
 	}
-	return pciDevice>>8 == 0x20
+	return pciDevice>>8 == 0x20 || strings.Contains(g.device.Name, "A100")
 }
 
 // revive finds a lost device's handle anew: it may be another after a reset.

@@ -18,20 +18,9 @@ type listAbilities struct {
 	utilization, ring      ability
 }
 
-// precludeLists rules out what the library lacks.
-func (l *Library) precludeLists(g *gpu) {
-	s, a := l.symbols, &g.lists
-	for _, list := range []struct {
-		at      unsafe.Pointer
-		ability *ability
-	}{
-		{s.compute, &a.compute}, {s.graphics, &a.graphics}, {s.mps, &a.mps},
-		{s.utilization, &a.utilization}, {s.samples, &a.ring},
-	} {
-		if list.at == nil || g.raw == nil {
-			list.ability.preclude()
-		}
-	}
+// processesSettled reports whether further tries can teach nothing.
+func (a *listAbilities) processesSettled() bool {
+	return a.compute.settled() && a.graphics.settled() && a.mps.settled()
 }
 
 // Processes appends who holds a context on the device to dst: the driver's

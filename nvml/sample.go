@@ -3,9 +3,7 @@
 package nvml
 
 import (
-	"errors"
 	"fmt"
-	"time"
 
 	driver "github.com/NVIDIA/go-nvml/pkg/nvml"
 )
@@ -38,42 +36,6 @@ func (p *powerAbilities) settled() bool {
 		return counter && p.instant[s].settled() && p.average[s].settled()
 	}
 	return counter && p.olderPower.settled()
-}
-
-const (
-	settleTries = 4 * refusalLimit // counter and power, scope after scope, then the older call
-	settlePause = 2 * time.Millisecond
-)
-
-// settle tries the sensor until it is known what it answers. It fails only if
-// the device is lost; one that answers nothing is still a device.
-func (l *Library) settle(g *gpu) error {
-	if !l.symbols.fieldValues {
-		g.power.counter.preclude()
-		for s := range g.power.instant {
-			g.power.instant[s].preclude()
-			g.power.average[s].preclude()
-		}
-	}
-	if !l.symbols.energy {
-		g.power.olderCounter.preclude()
-	}
-	if !l.symbols.power {
-		g.power.olderPower.preclude()
-	}
-	l.precludeLists(g)
-	for try := range settleTries {
-		if try > 0 {
-			time.Sleep(settlePause) // refusals at a high rate may be the rate's
-		}
-		if err := l.sample(g, 0); err != nil && (errors.Is(err, ErrLost) || errors.Is(err, ErrNoDriver)) {
-			return err
-		}
-		if g.power.settled() {
-			break
-		}
-	}
-	return nil
 }
 
 // Sample reads a device's energy counter and power into dst: one call of

@@ -30,7 +30,9 @@ type Options struct {
 	Clock energy.Clock
 	// Wait lets time pass on that clock.
 	Wait func(time.Duration)
-	// Window is for how long each device is watched; at least 2 s, by default 3 s.
+	// Window is for how long each question is watched, by default 3 s. It must
+	// span a few ticks of the counter and of the driver's ring, which take up to
+	// a second on real boards.
 	Window time.Duration
 	// Transient is how many of a thousand requests may fail with
 	// nvml.ErrTransient, as those of real drivers do now and then.

@@ -71,6 +71,9 @@ func (e *examination) utilization(t *testing.T) {
 	var since uint64
 	marker := nvml.Utilization{PID: -1}
 	for round := range 3 {
+		if round > 0 {
+			e.o.Wait(e.o.Window)
+		}
 		active, err := e.lib.Utilization(e.index, since, []nvml.Utilization{marker})
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)
@@ -91,7 +94,6 @@ func (e *examination) utilization(t *testing.T) {
 			newest = max(newest, u.Stamp)
 		}
 		since = newest
-		e.o.Wait(e.o.Window)
 	}
 }
 

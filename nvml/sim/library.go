@@ -201,15 +201,19 @@ func (l *Library) PowerSamples(device int, since uint64, dst []nvml.PowerSample)
 	return dst, nil
 }
 
-// Status reads what changes slowly.
+// Status reads what changes slowly; with an error, nothing is known.
 func (l *Library) Status(device int, dst *nvml.Status) error {
 	t := l.now()
+	*dst = nvml.Status{Limit: -1, Temperature: -1, SMClock: -1, MemoryClock: -1, SMUtilization: -1, MemoryUsed: -1, PerformanceState: -1}
 	if _, err := l.strike(device, scenario.CallStatus, t); err != nil {
 		return err
 	}
 	s := l.node.Devices[device].Status(t)
 	*dst = nvml.Status{Limit: s.Limit, Temperature: s.Temperature, SMClock: s.SMClock, MemoryClock: s.MemoryClock,
 		SMUtilization: s.SMUtilization, MemoryUsed: s.MemoryUsed, PerformanceState: s.PerformanceState}
+	if dst.Limit == 0 {
+		dst.Limit = -1
+	}
 	if len(l.node.Devices[device].Instances) > 0 {
 		dst.SMUtilization = -1
 	}
