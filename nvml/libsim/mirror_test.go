@@ -5,6 +5,7 @@ package libsim_test
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ func boards(random *rand.Rand) []scenario.Device {
 		spoilt.Sensor.Gain = random.Int64N(100_000) - 50_000
 		spoilt.Sensor.Offset = energy.Power(random.Int64N(int64(5 * energy.Watt)))
 		spoilt.Sensor.RingLength = 1 + random.IntN(200)
-		spoilt.Resets = []time.Duration{20*time.Second + 1, 40 * time.Second}
+		spoilt.Resets = []time.Duration{20*time.Second + 1, 40*time.Second + spoilt.Sensor.CounterPhase} // the second on a tick
 		all = append(all, d, spoilt)
 	}
 	for i := range all {
@@ -50,7 +51,7 @@ func boards(random *rand.Rand) []scenario.Device {
 }
 
 // TestMirror holds every reading of the C library against package scenario's, at
-// times that fall before, on and after ticks.
+// times that fall before, on and after whatever happens.
 func TestMirror(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	node := scenario.Node{Devices: boards(random)}
@@ -58,19 +59,36 @@ func TestMirror(t *testing.T) {
 	for i := range node.Devices {
 		d := &node.Devices[i]
 		t.Run(d.UUID, func(t *testing.T) {
-			in.Advance(-in.Elapsed())
 			m := mirror{node: &node, d: d, h: handle(t, lib, i)}
-			for n := range 300 {
-				if n%10 == 0 {
-					in.Advance(50*ms - in.Elapsed()%(50*ms)) // where most ticks are
-				}
-				m.compare(t, in.Elapsed())
-				in.Advance(time.Duration(random.Int64N(int64(500 * ms))))
+			for _, at := range times(d, random) {
+				in.Advance(at - in.Elapsed())
+				m.compare(t, at)
 			}
-			in.Advance(30 * 24 * time.Hour)
-			m.compare(t, in.Elapsed())
 		})
 	}
+}
+
+// times returns in order when to compare: at random, around everything that
+// happens to the device at a certain time, and a month later.
+func times(d *scenario.Device, random *rand.Rand) []time.Duration {
+	events := slices.Clone(d.Resets)
+	for i := range d.Loads {
+		events = append(events, d.Loads[i].From, d.Loads[i].To)
+	}
+	for n := range time.Duration(20) {
+		events = append(events, d.Sensor.CounterPhase+n*d.Sensor.CounterTick, d.Sensor.InstantPhase+n*d.Sensor.InstantTick,
+			n*d.Sensor.RingTick, n*scenario.SamplerWindow/scenario.SamplerTags)
+	}
+	var all []time.Duration
+	for _, at := range events {
+		all = append(all, at-1, at, at+1)
+	}
+	for at := time.Duration(0); at < 90*time.Second; at += time.Duration(random.Int64N(int64(800 * ms))) {
+		all = append(all, at)
+	}
+	all = slices.DeleteFunc(all, func(at time.Duration) bool { return at < 0 })
+	slices.Sort(all)
+	return append(slices.Compact(all), 30*24*time.Hour)
 }
 
 type mirror struct {
