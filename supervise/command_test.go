@@ -274,7 +274,7 @@ func TestSurroundings(t *testing.T) {
 		status = "cat /proc/self/status"
 		prefix = "umask 037; ulimit -Sn 100; exec "
 	)
-	kept := []string{"Sig", "Shd", "Umask", "Cap", "NoNewPrivs", "Seccomp", "Uid", "Gid", "Groups"}
+	kept := []string{"SigBlk", "SigIgn", "SigCgt", "Umask", "Cap", "NoNewPrivs", "Seccomp", "Uid", "Gid", "Groups"}
 	for name, tt := range map[string]struct {
 		prefix, command string
 		filter          []string
@@ -292,7 +292,7 @@ func TestSurroundings(t *testing.T) {
 		"group":       {"exec ", "cut -d' ' -f5-8 /proc/self/stat", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if name == "ignored" && !knowsIgnored {
+			if (name == "ignored" || name == "blocked") && !knowsInherited {
 				t.Skip("needs cgo")
 			}
 			see := func(under string) string {

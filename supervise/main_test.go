@@ -41,6 +41,8 @@ func TestMain(m *testing.M) {
 		os.Exit(count())
 	}
 	startAfresh()
+	// The race detector would have each of our processes linger for a second.
+	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
 			fmt.Fprintf(os.Stderr, "a child was left behind (pid %d, %v)\n", pid, err)

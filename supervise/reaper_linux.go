@@ -7,13 +7,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// subreaper remembers what this process was before, to be it again.
-type subreaper struct{ adopted bool }
+// subreaper remembers what this process was before the command was started.
+type subreaper struct {
+	adopted bool // it became a subreaper, and is to stop being one
+	// strangers are the children it had. A shell leaves its process
+	// substitutions to the program it executes: in "greenagent run -- CMD <(GEN)"
+	// GEN is our child and not of the run. Guarded by mu.
+	strangers map[int]bool
+}
 
 // subreap makes orphaned descendants children of this process and not of init:
 // PR_SET_CHILD_SUBREAPER, prctl(2). Without it the run goes on, but loses sight
 // of what double-forks.
 func (p *Process) subreap() {
+	p.strangers = make(map[int]bool)
+	// Without the list, signals do not reach beyond the command either.
+	_ = children(proc, unix.Getpid(), func(pid int) { p.strangers[pid] = true })
+
 	var before int32
 	err := unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&before)), 0, 0, 0)
 	if err == nil && before != 0 {
@@ -72,6 +82,8 @@ func (p *Process) collect(waitErr error) bool {
 		case pid == p.pid:
 			p.finish(at, status, &usage)
 			p.ended = true
+		case p.strangers[pid]:
+			delete(p.strangers, pid) // the number may return in the run
 		default:
 			p.orphans = p.orphans.add(cpuTime(&usage))
 		}

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"os/exec"
 	"testing"
 	"time"
 	"unsafe"
@@ -122,6 +123,26 @@ watch:
 	}
 	if falls > 0 || p.Reaped().Total() <= 0 || r.Code != 0 {
 		t.Errorf("Reaped fell %d times, ended at %v; %+v", falls, p.Reaped(), r)
+	}
+}
+
+// TestStrangers: a child from before is waited for and not counted.
+func TestStrangers(t *testing.T) {
+	in, hold := pipe(t)
+	stranger := exec.Command("sh", "-c", "read line; "+burn)
+	stranger.Stdin = in
+	if err := stranger.Start(); err != nil {
+		t.Fatal(err)
+	}
+	again, holdAgain := pipe(t)
+	p := start(t, Command{Args: []string{"cat"}, Stdin: again})
+	hold.Close()
+	eventually(t, "the stranger is gone", func() bool { return state(stranger.Process.Pid) == "" })
+	holdAgain.Close()
+	_ = stranger.Wait() // its status was taken, as the package says
+	p.Wait()
+	if n := p.Reaped(); n != (CPUTime{}) {
+		t.Errorf("counted %v of a stranger", n)
 	}
 }
 

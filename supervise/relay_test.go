@@ -3,6 +3,7 @@
 package supervise
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -72,16 +73,42 @@ func TestDescendants(t *testing.T) {
 			}
 			p := launch(t, supervised(t, append([]string{"sh", "-c", "trap '' USR1; " + script, "sh"}, counting(t)...)...))
 			pid := p.ready()
-			eventually(t, "the process is no longer young", func() bool {
-				s, err := readStat(proc, pid)
-				return err == nil && now() > s.started+2
-			})
+			aged(t, pid)
 			p.kill(p.Process.Pid, unix.SIGUSR1)
 			p.expect("SIGUSR1 10")
 			p.kill(pid, unix.SIGUSR2)
 			p.expect("SIGUSR2 12")
 		})
 	}
+}
+
+// TestStrangersAreSpared: a process substitution of the shell is not of the run.
+func TestStrangersAreSpared(t *testing.T) {
+	cmd := supervised(t, counting(t)...)
+	cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", `sleep 60 >/dev/null & echo $!; exec "$@"`, "sh"}, cmd.Args...)
+	p := launch(t, cmd)
+	var stranger int
+	if _, err := fmt.Sscan(p.line(), &stranger); err != nil {
+		t.Fatal(err)
+	}
+	p.ready()
+	aged(t, stranger)
+	p.kill(p.Process.Pid, unix.SIGTERM)
+	p.expect("SIGTERM 15")
+	p.kill(p.Process.Pid, unix.SIGUSR1)
+	p.expect("SIGUSR1 10")
+	if s := state(stranger); s == "" || s == "Z" {
+		t.Errorf("the stranger is in state %q", s)
+	}
+}
+
+// aged waits until a process is no longer too young for a signal.
+func aged(t *testing.T, pid int) {
+	t.Helper()
+	eventually(t, "the process is no longer young", func() bool {
+		s, err := readStat(proc, pid)
+		return err == nil && now() > s.started+2
+	})
 }
 
 // TestTargets: who gets a signal, by age and group.
@@ -92,7 +119,7 @@ func TestTargets(t *testing.T) {
 	p := start(t, c)
 	var list []int
 	eventually(t, "both children run, one in a group of its own", func() bool {
-		list, _ = descendants(nil, proc, p.PID())
+		list, _ = descendants(nil, proc, p.PID(), nil)
 		groups := map[int]bool{}
 		for _, pid := range list {
 			s, _ := readStat(proc, pid)
@@ -128,7 +155,7 @@ func TestTargets(t *testing.T) {
 		_ = unix.Kill(pid, unix.SIGKILL)
 	}
 	eventually(t, "both are gone", func() bool { // the command waits for neither
-		list, _ = descendants(list[:0], proc, p.PID())
+		list, _ = descendants(list[:0], proc, p.PID(), nil)
 		return !slices.ContainsFunc(list, func(pid int) bool { return state(pid) != "Z" })
 	})
 	hold.Close()

@@ -73,7 +73,7 @@ func open(t *testing.T, cmd *exec.Cmd) *terminal {
 
 // killSession kills what the shell has left, in any process group.
 func (tm *terminal) killSession() {
-	list, _ := descendants(nil, proc, tm.cmd.Process.Pid)
+	list, _ := descendants(nil, proc, tm.cmd.Process.Pid, nil)
 	for _, pid := range append(list, tm.cmd.Process.Pid) {
 		_ = unix.Kill(pid, unix.SIGKILL)
 	}

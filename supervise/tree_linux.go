@@ -44,7 +44,7 @@ func (p *Process) targets(sig unix.Signal, arrived ticks) ([]int, error) {
 	if err != nil {
 		return pids, fmt.Errorf("signals reach the command only, not what it started: %w", err)
 	}
-	list, err := descendants(nil, proc, os.Getpid())
+	list, err := descendants(nil, proc, os.Getpid(), p.strangers)
 	if err != nil {
 		return pids, fmt.Errorf("signals reach the command only, not what it started: %w", err)
 	}
@@ -70,15 +70,16 @@ func Foreground() bool {
 	return err == nil && s.terminal != 0 && s.group == s.foreground
 }
 
-// descendants appends to dst the processes below pid, each once, parents first.
+// descendants appends to dst the processes below pid, each once, parents first,
+// without those in except and what is below them.
 // A kernel without CONFIG_PROC_CHILDREN is an error; a process that ends
 // meanwhile is not.
-func descendants(dst []int, root string, pid int) ([]int, error) {
+func descendants(dst []int, root string, pid int, except map[int]bool) ([]int, error) {
 	first := len(dst)
 	seen := map[int]bool{pid: true}
 	add := func(parent int) error {
 		return children(root, parent, func(child int) {
-			if !seen[child] { // it may have got a new parent while we read
+			if !seen[child] && !except[child] { // it may have got a new parent while we read
 				seen[child] = true
 				dst = append(dst, child)
 			}

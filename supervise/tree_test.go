@@ -29,18 +29,22 @@ func TestDescendantsOf(t *testing.T) {
 		"10/10": "20 ", "11/11": "", "20/20": "30 10 1 ", // a loop, as when pids were reused
 		"12/12": "99 junk -4 0 20 ", // 99 has ended; 20 was seen below another parent
 	})
-	got, err := descendants([]int{7}, root, 1)
+	got, err := descendants([]int{7}, root, 1, nil)
 	if want := []int{7, 10, 11, 12, 20, 99, 30}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %v, %v; want %v", got, err, want)
 	}
-	if _, err := descendants(nil, root, 2); !errors.Is(err, os.ErrNotExist) {
+	got, err = descendants(nil, root, 1, map[int]bool{10: true})
+	if want := []int{11, 12, 99, 20, 30}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("without 10: got %v, %v; want %v", got, err, want)
+	}
+	if _, err := descendants(nil, root, 2, nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no such process: %v", err)
 	}
 	// A kernel without CONFIG_PROC_CHILDREN has the directory, not the file.
 	if err := os.MkdirAll(filepath.Join(root, "3", "task", "3"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := descendants(nil, root, 3); !errors.Is(err, os.ErrNotExist) {
+	if _, err := descendants(nil, root, 3, nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no children file: %v", err)
 	}
 }

@@ -2,4 +2,4 @@
 
 package supervise
 
-const knowsIgnored = false
+const knowsInherited = false

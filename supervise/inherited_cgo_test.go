@@ -2,4 +2,4 @@
 
 package supervise
 
-const knowsIgnored = true
+const knowsInherited = true
