@@ -109,7 +109,7 @@ func TestEveryDeviceMayHang(t *testing.T) {
 // time, as callers that wait for a mutex do not let virtual time pass.
 func TestWaitingRequestsSurviveHang(t *testing.T) {
 	l := staff(3)
-	l.timeout = 50 * time.Millisecond
+	l.timeout = 300 * time.Millisecond
 	driver, hanging := make(chan struct{}), make(chan struct{})
 	hung := make(chan error, 1)
 	go func() {
