@@ -73,7 +73,7 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 		err = l.describeAll(ctx, count)
 	}
 	if err != nil {
-		l.Close() // bounded; what it could add is said by err already
+		_ = l.Close() // bounded; what it could add is said by err already
 		if cause := context.Cause(ctx); cause != nil {
 			return nil, fmt.Errorf("nvml: open: %w", cause)
 		}

@@ -71,7 +71,7 @@ func grow[T any](buffer *[]T, count *C.uint, call func(first unsafe.Pointer) dri
 		*count = C.uint(size)
 		ret := call(unsafe.Pointer(&(*buffer)[0]))
 		if ret == driver.SUCCESS {
-			return (*buffer)[:min(int(*count), size)], ret
+			return (*buffer)[:min(int(*count), size)], driver.SUCCESS
 		}
 		if ret != driver.ERROR_INSUFFICIENT_SIZE {
 			return nil, ret

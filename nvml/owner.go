@@ -82,7 +82,7 @@ func (l *Library) comeBack(g *gpu) {
 	}
 	l.life.Unlock()
 	if end {
-		l.api.Shutdown() // nobody is left to tell if it fails
+		_ = l.api.Shutdown() // nobody is left to tell if it fails
 	}
 }
 

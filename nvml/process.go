@@ -42,7 +42,7 @@ func load(path string) (driver.Interface, *symbols, error) {
 	// with a wrong library, the right one is out of reach.
 	probe := dl.New(path, dl.RTLD_LAZY|dl.RTLD_LOCAL)
 	if err := probe.Open(); err != nil {
-		return nil, nil, fmt.Errorf("nvml: open: %v: %w", err, ErrAbsent)
+		return nil, nil, fmt.Errorf("nvml: open: %w: %w", err, ErrAbsent)
 	}
 	defer probe.Close() // the count of references only, where the next lines kept it
 	if probe.Lookup("nvmlInit_v2") != nil && probe.Lookup("nvmlInit") != nil {
@@ -53,11 +53,11 @@ func load(path string) (driver.Interface, *symbols, error) {
 	// one would be mapped elsewhere than its calls are bound to. With it, the
 	// reference that go-nvml leaks on a failing Init costs nothing either.
 	if err := dl.New(path, dl.RTLD_LAZY|dl.RTLD_GLOBAL|dl.RTLD_NODELETE).Open(); err != nil {
-		return nil, nil, fmt.Errorf("nvml: open: %v: %w", err, ErrAbsent)
+		return nil, nil, fmt.Errorf("nvml: open: %w: %w", err, ErrAbsent)
 	}
 	found, err := find()
 	if err != nil {
-		return nil, nil, fmt.Errorf("nvml: open %s: %v: %w", path, err, ErrAbsent)
+		return nil, nil, fmt.Errorf("nvml: open %s: %w: %w", path, err, ErrAbsent)
 	}
 	linked.path, linked.api, linked.symbols = path, driver.New(driver.WithLibraryPath(path)), found
 	return linked.api, linked.symbols, nil
