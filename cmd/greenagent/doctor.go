@@ -1,7 +1,74 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
+
+	"greenagent/doctor"
+)
 
 func (p *program) doctorCommand() *cobra.Command {
-	return &cobra.Command{Use: "doctor"}
+	var json bool
+	o := doctor.Options{}
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Say what of this machine can be measured, and mend what cannot",
+		Long: `Say how the energy of each part of this machine is known: measured, modelled or
+missing; why; and the command that mends it.
+
+The exit status is that of the worst finding:
+  0  PASS or INFO: nothing to mend
+  1  WARN: greenagent works, and knows less than it could
+  2  FAIL: something is broken
+Ids of checks stay the same between releases. Nothing is written, and no
+privileges are needed; as another user, root for example, it may find more.`,
+		Example: `  greenagent doctor
+  greenagent doctor --json | jq '.checks[] | select(.status == "FAIL")'
+  greenagent doctor --proc-root /host/proc --sys-root /host/sys`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Machine = p.machine
+			o.Progress = progress(p.stderr)
+			r := doctor.Examine(cmd.Context(), o)
+			o.Progress("")
+			p.status = r.Status.Exit()
+			if json {
+				return r.Encode(p.stdout)
+			}
+			return r.Write(p.stdout, doctor.Style{Color: colorful(p.stdout)})
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&json, "json", false, "print an object for machines")
+	f.StringVar(&o.Zone, "zone", "", "where this is, as for run")
+	f.DurationVar(&o.Timeout, "timeout", 10*time.Second, "how long to wait for an answer of a driver")
+	return cmd
+}
+
+// terminal reports whether w is one, and one that understands escape sequences.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd()) && os.Getenv("TERM") != "dumb"
+}
+
+// colorful reports whether to write in colour (no-color.org).
+func colorful(w io.Writer) bool { return terminal(w) && os.Getenv("NO_COLOR") == "" }
+
+// progress returns a function that keeps one line on a terminal up to date, and
+// wipes it with "". Elsewhere it says nothing.
+func progress(w io.Writer) func(what string) {
+	if !terminal(w) {
+		return func(string) {}
+	}
+	return func(what string) {
+		if what != "" {
+			what += " …"
+		}
+		fmt.Fprintf(w, "\r\x1b[K%s", what)
+	}
 }

@@ -1,0 +1,178 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"greenagent/collector"
+	"greenagent/energy"
+	"greenagent/nvml"
+)
+
+// deviceView is what one GPU answered.
+type deviceView struct {
+	nvml.Device
+	source collector.Domain // as a run would have it
+
+	sample      nvml.Sample
+	sampled     error
+	processes   int
+	listed      error
+	utilization error
+}
+
+// questions is the part of NVML that is tried.
+type questions interface {
+	Sample(device int, dst *nvml.Sample) error
+	Processes(device int, dst []nvml.Process) ([]nvml.Process, error)
+	Utilization(device int, since uint64, dst []nvml.Utilization) ([]nvml.Utilization, error)
+}
+
+func lookAtDevice(lib questions, i int, d nvml.Device, source collector.Domain) deviceView {
+	v := deviceView{Device: d, source: source}
+	v.sampled = lib.Sample(i, &v.sample)
+	processes, err := lib.Processes(i, nil)
+	v.processes, v.listed = len(processes), err
+	_, v.utilization = lib.Utilization(i, 0, nil)
+	return v
+}
+
+// silent reports whether the device told neither energy nor power.
+func (v *deviceView) silent() bool {
+	return !v.sample.HasCounter && !v.sample.HasInstant && !v.sample.HasAverage
+}
+
+func (v *deviceView) checks() []Check {
+	checks := []Check{v.counter()}
+	if !v.silent() {
+		checks = append(checks, v.power())
+	}
+	checks = append(checks, v.lists(), v.activity(), v.mig())
+	for i := range checks {
+		checks[i] = checks[i].of(v.UUID)
+	}
+	return checks
+}
+
+func (v *deviceView) counter() Check {
+	uncounted := []string{"Kepler", "Maxwell", "Pascal"}
+	switch {
+	case v.sample.HasCounter:
+		return check(gpuCounter, Pass, "energy counter", "", "")
+	case v.silent():
+		return v.unmeasured()
+	case slices.Contains(uncounted, v.Architecture):
+		return check(gpuCounter, Info, "no energy counter: power is integrated",
+			"GPUs before Volta have none. Short runs are less certain.", "")
+	}
+	return check(gpuCounter, Warn, "no energy counter: power is integrated",
+		"GPUs since Volta have one; some drivers and virtual GPUs do not show it. Short runs are less certain.", "")
+}
+
+// unmeasured says why the device told nothing.
+func (v *deviceView) unmeasured() Check {
+	err := v.sampled
+	remedy, detail := mend(err, v.UUID)
+	broken := func(what string) Check {
+		if detail != "" {
+			detail = ". " + detail
+		}
+		return check(gpuCounter, Fail, what, err.Error()+detail, remedy)
+	}
+	switch {
+	case err == nil, errors.Is(err, nvml.ErrUnsupported):
+		return check(gpuCounter, Warn, "it tells neither energy nor power", "Its energy is missing. Some small boards have no sensor, and virtual GPUs do not show it.", "")
+	case errors.Is(err, nvml.ErrLost):
+		return broken("it is lost")
+	case errors.Is(err, nvml.ErrHung):
+		return broken("it does not answer")
+	case errors.Is(err, nvml.ErrPermission):
+		return broken("this user may not read it")
+	case errors.Is(err, nvml.ErrTransient):
+		return check(gpuCounter, Warn, "it did not answer this time", err.Error(), "greenagent doctor")
+	}
+	return broken("it cannot be read")
+}
+
+func (v *deviceView) power() Check {
+	s := &v.sample
+	most := max(s.Instant, s.Average)
+	switch {
+	case !s.HasInstant && !s.HasAverage:
+		return check(gpuPower, Warn, "no power: its energy is known, its course within a tick of the counter is not", "", "")
+	case v.MaxLimit > 0 && most > v.MaxLimit+v.MaxLimit/2:
+		return check(gpuPower, Warn, fmt.Sprintf("it says %s, where the board takes %s at most", most, v.MaxLimit),
+			"Some boards and drivers do so for a moment. Such readings are rejected.", "")
+	case s.Scope == nvml.ScopeModule && s.HasCounter:
+		return check(gpuPower, Info, "power is that of the whole module", "It is not used: energy comes from the counter, which is the GPU's alone.", "")
+	case s.Scope == nvml.ScopeModule:
+		return check(gpuPower, Warn, "power is that of the whole module, CPU included", "The driver does not tell the GPU's alone.", "")
+	case s.HasInstant && s.HasAverage:
+		return check(gpuPower, Pass, "instant and average power", "", "")
+	case s.HasInstant:
+		return check(gpuPower, Pass, "instant power", "", "")
+	}
+	return check(gpuPower, Pass, "average power", "", "")
+}
+
+func (v *deviceView) lists() Check {
+	switch err := v.listed; {
+	case err == nil:
+		return check(gpuProcesses, Pass, "the driver lists processes", fmt.Sprintf("%d now", v.processes), "")
+	case errors.Is(err, nvml.ErrUnsupported):
+		return check(gpuProcesses, Warn, "the driver lists no processes", "Its energy cannot be given to those who use it.", "")
+	default:
+		remedy, detail := mend(err, v.UUID)
+		return check(gpuProcesses, Warn, "its processes cannot be listed", joined(err, detail), remedy)
+	}
+}
+
+func (v *deviceView) activity() Check {
+	switch err := v.utilization; {
+	case err == nil:
+		return check(gpuUtilization, Pass, "the driver samples who is active", "", "")
+	case errors.Is(err, nvml.ErrUnsupported) && v.Instances != nil:
+		return check(gpuUtilization, Info, "the driver does not sample who is active",
+			"It does not under MIG. Energy is shared by the memory that processes hold.", "")
+	case errors.Is(err, nvml.ErrUnsupported):
+		return check(gpuUtilization, Warn, "the driver does not sample who is active",
+			"Energy is shared by the memory that processes hold; a process that is alone is told exactly.", "")
+	default:
+		remedy, detail := mend(err, v.UUID)
+		return check(gpuUtilization, Warn, "who is active cannot be read", joined(err, detail), remedy)
+	}
+}
+
+func (v *deviceView) mig() Check {
+	switch n := len(v.Instances); {
+	case v.Instances == nil:
+		return check(gpuMIG, Pass, "MIG is off", "", "")
+	case n == 0:
+		return check(gpuMIG, Info, "MIG is on, and no instance is set up", "Nothing can run on it until one is: sudo nvidia-smi mig -lgip lists what fits.", "")
+	default:
+		return check(gpuMIG, Info, fmt.Sprintf("MIG is on, instances: %d", n),
+			"Instances have no power of their own: the energy of the whole GPU is measured, and shared among their processes.", "")
+	}
+}
+
+func joined(err error, detail string) string {
+	if detail == "" {
+		return err.Error()
+	}
+	return err.Error() + ". " + detail
+}
+
+// domain says how the device's energy is known.
+func (v *deviceView) domain() Domain {
+	if v.silent() {
+		d := missing(collector.GPU, v.unmeasured().Summary)
+		d.Names = []string{v.Name}
+		return d
+	}
+	d := Domain{Type: collector.GPU, State: Measured, Names: []string{v.Name}, By: "NVML energy counter", Why: v.source.Note, Uncertainty: expanded(v.source.Gain)}
+	if v.source.Basis == energy.Integrated {
+		d.By = "NVML power"
+	}
+	return d
+}
