@@ -165,7 +165,7 @@ func TestRunReports(t *testing.T) {
 	}
 }
 
-// The years were entered by hand: they must belong to figures in the table.
+// The years come from elsewhere: they must belong to figures in the table.
 func TestYearsBelongToTheTable(t *testing.T) {
 	years, err := parseYears(yearsCSV)
 	if err != nil {

@@ -79,7 +79,7 @@ type dated struct {
 }
 
 // parseYears reads years.csv. The package drops the years of its figures; they
-// are entered by hand where they are not the edition's, together with the
+// are taken from years.csv where they are not the edition's, together with the
 // figure they were stated for.
 func parseYears(text []byte) (map[string]dated, error) {
 	r := csv.NewReader(bytes.NewReader(text))

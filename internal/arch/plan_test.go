@@ -37,7 +37,7 @@ var rooms = []room{
 	{path: "supervise", imports: []string{"energy", "collector"}, tests: simulators},
 	{path: "exporter", imports: []string{"energy", "attribution", "carbon", "collector"}, tests: simulators},
 	{path: "meter", imports: []string{"energy", "nvml", "collector", "attribution", "carbon", "exporter"}, tests: simulators},
-	{path: "doctor", imports: []string{"energy", "nvml", "collector", "carbon", "meter"}, tests: simulators},
+	{path: "doctor", imports: []string{"energy", "nvml", "collector", "carbon", "exporter", "meter"}, tests: simulators},
 	{path: "cmd", imports: []string{
 		"energy", "nvml", "collector", "attribution", "carbon", "exporter", "meter", "supervise", "doctor",
 		"scenario", "nvml/sim", // what a person simulates
