@@ -46,7 +46,7 @@ func TestSplitIsTheLargestRemainder(t *testing.T) {
 		total := energy.Energy(rapid.OneOf(rapid.Int64Range(0, 500), rapid.Int64Range(0, 1<<62)).Draw(t, "total"))
 		shares := make([]energy.Energy, len(weights))
 		ok := splitter.Split(total, weights, shares)
-		if any := slices.ContainsFunc(weights, func(w uint64) bool { return w > 0 }); ok != any {
+		if positive := slices.ContainsFunc(weights, func(w uint64) bool { return w > 0 }); ok != positive {
 			t.Fatalf("Split = %v with weights %v", ok, weights)
 		}
 		if !ok {

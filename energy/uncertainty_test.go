@@ -19,7 +19,7 @@ func TestGainDoesNotAverageAway(t *testing.T) {
 	if got, want := sum.Variance, 1600e12; got != want {
 		t.Errorf("variance %g µJ², want %g", got, want)
 	}
-	if got, want := energy.Energy(sum.Standard()), energy.FromJoules(302.654919); got != want {
+	if got, want := sum.Standard(), energy.FromJoules(302.654919); got != want {
 		t.Errorf("standard uncertainty %d, want √(300²+40²) J = %d", got, want)
 	}
 	if got, want := sum.Expanded(), energy.FromJoules(605.309838); got < want-1 || got > want+1 {
