@@ -93,7 +93,8 @@ func (c Command) files() ([]uintptr, error) {
 // kernel does not know how to execute to the shell.
 func (c Command) exec(path string, files []uintptr) (int, error) {
 	attr := &syscall.ProcAttr{Dir: c.Dir, Env: c.Env, Files: files}
-	defer restoreBlocked()()
+	undo := restoreBlocked()
+	defer undo()
 	pid, err := syscall.ForkExec(path, c.Args, attr)
 	if errors.Is(err, syscall.ENOEXEC) {
 		script := append([]string{shell, path}, c.Args[1:]...)

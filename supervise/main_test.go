@@ -25,7 +25,8 @@ import (
 )
 
 // The test binary plays other programs when this variable says so: "run" is
-// greenagent's run reduced to this package, "count" prints the signals it gets.
+// greenagent's run reduced to this package, "chatty" is one that writes to stderr
+// meanwhile, "count" prints the signals it gets.
 const role = "SUPERVISE_TEST_ROLE"
 
 // patience is how long a test waits for what should take milliseconds.
@@ -33,16 +34,16 @@ const patience = 20 * time.Second
 
 func TestMain(m *testing.M) {
 	part := os.Getenv(role)
-	os.Unsetenv(role)
+	_ = os.Unsetenv(role) // fails for malformed names only, as Setenv below
 	switch part {
-	case "run":
-		os.Exit(run(os.Args[1:]))
+	case "run", "chatty":
+		os.Exit(run(os.Args[1:], part == "chatty"))
 	case "count":
 		os.Exit(count())
 	}
 	startAfresh()
 	// The race detector would have each of our processes linger for a second.
-	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	_ = os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
 			fmt.Fprintf(os.Stderr, "a child was left behind (pid %d, %v)\n", pid, err)
@@ -57,7 +58,7 @@ func TestMain(m *testing.M) {
 func startAfresh() {
 	const done = "SUPERVISE_TEST_AFRESH"
 	if os.Getenv(done) != "" {
-		os.Unsetenv(done)
+		_ = os.Unsetenv(done)
 		return
 	}
 	again := inheritedIgnored() != 0
@@ -77,7 +78,7 @@ func startAfresh() {
 	}
 }
 
-func run(args []string) int {
+func run(args []string, chatty bool) int {
 	p, err := Start(Command{Args: args}, &counter{})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -87,7 +88,13 @@ func run(args []string) int {
 		}
 		return 99
 	}
+	if chatty {
+		fmt.Fprintln(os.Stderr, "42 W")
+	}
 	result := p.Wait()
+	if chatty {
+		fmt.Fprintln(os.Stderr, "17 kJ")
+	}
 	p.Close()
 	for _, w := range result.Warnings {
 		fmt.Fprintln(os.Stderr, w)

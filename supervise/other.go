@@ -12,10 +12,7 @@ import (
 // Other Unixes have no subreaper and no list of children: the command alone is
 // waited for and signalled.
 
-var passed = []unix.Signal{
-	unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2,
-	unix.SIGALRM, unix.SIGWINCH,
-}
+var harmless = []unix.Signal{unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGWINCH}
 
 type subreaper struct{}
 

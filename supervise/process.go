@@ -111,7 +111,7 @@ func (p *Process) Wait() Result {
 
 // Close gives signals and orphans back to their defaults. It is meant to follow
 // Wait; before that it leaves the command running and unattended. Only the first
-// call counts.
+// call counts, and a program about to exit may spare itself the millisecond.
 func (p *Process) Close() { p.once.Do(p.release) }
 
 // warn keeps err for the result. The caller holds mu.

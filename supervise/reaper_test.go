@@ -211,6 +211,20 @@ func TestSubreaperIsGivenBack(t *testing.T) {
 	}
 }
 
+// TestGoneBeforeCollected: nothing is sent to a run whose command is a zombie.
+func TestGoneBeforeCollected(t *testing.T) {
+	p := start(t, Command{Args: []string{"sleep", "60"}})
+	p.mu.Lock()
+	alive := !p.gone()
+	_ = unix.Kill(p.PID(), unix.SIGKILL)
+	eventually(t, "the command is a zombie", inState(p.PID(), "Z"))
+	dead := p.gone()
+	p.mu.Unlock()
+	if !alive || !dead {
+		t.Errorf("gone: %v while it ran, %v as a zombie", !alive, dead)
+	}
+}
+
 // TestStatusStolen: a foreign wait loses the status, and is said, not hung on.
 func TestStatusStolen(t *testing.T) {
 	p := &Process{pid: 1 << 22, clock: &counter{}, done: make(chan struct{})}

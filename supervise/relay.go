@@ -27,10 +27,14 @@ type relayed struct {
 // group, see termios(3): whoever shares the group has them already.
 var keyboard = []unix.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGWINCH}
 
+// fatal are the signals that would end this process if they were not caught.
+var fatal = []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGPIPE}
+
 // stops are those whose default action stops the process.
 var stops = []unix.Signal{unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU}
 
-// catch subscribes before the fork, so that a signal in between is not lost.
+// catch prepares for the fork: from here on no signal ends or stops this process
+// without the command.
 func (p *Process) catch() {
 	p.signals = make(chan os.Signal, 64)
 	p.conts = make(chan os.Signal, 1)
@@ -39,34 +43,37 @@ func (p *Process) catch() {
 	p.stopped = make(chan struct{})
 
 	restoreIgnored()
-	var caught []os.Signal
-	for _, sig := range slices.Concat(passed, stops, []unix.Signal{unix.SIGPIPE}) {
-		if !ignored(sig) {
-			caught = append(caught, sig)
-		}
-	}
-	if len(caught) > 0 { // Notify without signals would mean all
-		signal.Notify(p.signals, caught...)
-	}
+	p.notify(slices.Concat(fatal, stops))
 	if p.continued = !ignored(unix.SIGCONT); p.continued {
 		signal.Notify(p.conts, unix.SIGCONT)
 	}
 }
 
+// notify catches those of list that are not ignored. It takes some 40 µs for
+// each, in which a short command has begun its work.
+func (p *Process) notify(list []unix.Signal) {
+	for _, sig := range list {
+		if !ignored(sig) {
+			signal.Notify(p.signals, sig)
+		}
+	}
+}
+
 // release undoes catch and subreap, and ends the relay if it runs.
 func (p *Process) release() {
-	signal.Stop(p.signals)
-	signal.Stop(p.conts)
 	close(p.closing)
 	if p.pid != 0 {
 		<-p.stopped
 	}
+	signal.Stop(p.signals)
+	signal.Stop(p.conts)
 	p.unsubreap()
 }
 
 // relay passes signals on until Close.
 func (p *Process) relay() {
 	defer close(p.stopped)
+	p.notify(harmless)
 	for {
 		select {
 		case <-p.closing:

@@ -212,13 +212,15 @@ func TestNohup(t *testing.T) {
 	}
 }
 
-// TestBrokenPipeIsOurs: writing to a closed pipe must not end greenagent, nor the
-// command be told.
+// TestBrokenPipeIsOurs: nobody reading our stderr ends neither us nor the command.
 func TestBrokenPipeIsOurs(t *testing.T) {
-	p := launch(t, supervised(t, "sh", "-c", "echo ready; read x; exit 7"))
-	p.expect("ready")
-	p.kill(p.Process.Pid, unix.SIGPIPE)
-	if end := p.finish(); end.ExitStatus() != 7 {
+	r, w := pipe(t)
+	r.Close()
+	cmd := supervised(t, "sh", "-c", "exit 7")
+	cmd.Env = append(cmd.Env, role+"=chatty")
+	cmd.Stderr = w
+	_ = cmd.Run()
+	if end := cmd.ProcessState; end.ExitCode() != 7 {
 		t.Errorf("ended with %v", end)
 	}
 }

@@ -9,15 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// passed are the signals that go to the command, besides the stops and SIGCONT.
-// Not among them: what this process may get for deeds of its own (SIGPIPE,
-// SIGCHLD, SIGURG, SIGPROF, SIGXCPU, SIGXFSZ, faults and aborts), and signals 32
-// to 34, which libc and the Go runtime keep to themselves.
-var passed = func() []unix.Signal {
-	list := []unix.Signal{
-		unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2,
-		unix.SIGALRM, unix.SIGWINCH, unix.SIGIO, unix.SIGPWR,
-	}
+// harmless are the signals to pass on that the Go runtime drops if they are not
+// caught, so that catching them can wait until the command runs. With the fatal
+// ones, the stops and SIGCONT they are all that is passed on. Left out is what
+// this process may get for deeds of its own (SIGCHLD, SIGURG, SIGPROF, SIGXCPU,
+// SIGXFSZ, faults and aborts), and signals 32 to 34, which libc and the Go
+// runtime keep to themselves.
+var harmless = func() []unix.Signal {
+	list := []unix.Signal{unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGWINCH, unix.SIGIO, unix.SIGPWR}
 	const firstRealTime, lastRealTime = 35, 64
 	for sig := unix.Signal(firstRealTime); sig <= lastRealTime; sig++ {
 		list = append(list, sig)
@@ -58,8 +57,12 @@ func ignored(sig unix.Signal) bool {
 // Go runtime has since taken, so that the command inherits it too. SIGCHLD is
 // left: whoever ignores it cannot wait (wait(2), NOTES).
 func restoreIgnored() {
-	for _, sig := range slices.Concat(passed, []unix.Signal{unix.SIGPIPE, unix.SIGXCPU, unix.SIGXFSZ, unix.SIGVTALRM}) {
-		if inheritedIgnored()&(1<<(sig-1)) != 0 && !ignored(sig) {
+	inherited := inheritedIgnored()
+	if inherited == 0 {
+		return
+	}
+	for _, sig := range slices.Concat(fatal, harmless, []unix.Signal{unix.SIGPIPE, unix.SIGXCPU, unix.SIGXFSZ, unix.SIGVTALRM}) {
+		if inherited&(1<<(sig-1)) != 0 && !ignored(sig) {
 			signal.Ignore(sig)
 		}
 	}

@@ -262,6 +262,20 @@ func TestDiesOfInterrupt(t *testing.T) {
 	}
 }
 
+// TestInterruptForAnotherGroup: a command that has left our group does not hear
+// the keyboard, as with timeout(1).
+func TestInterruptForAnotherGroup(t *testing.T) {
+	tm := open(t, supervised(t, append([]string{"setsid"}, counting(t)...)...))
+	tm.expect(`ready \d+\r`)
+	tm.press(interrupt)
+	tm.expect(`SIGINT 2\r`)
+	tm.press(quit)
+	tm.expect(`SIGQUIT 3\r`)
+	if n := strings.Count(tm.shown(), "SIGINT 2"); n != 1 {
+		t.Errorf("SIGINT arrived %d times", n)
+	}
+}
+
 // TestBackgroundInterrupt: sent to a job in the background, SIGINT is passed on.
 func TestBackgroundInterrupt(t *testing.T) {
 	tm := interactive(t)
