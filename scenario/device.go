@@ -109,13 +109,6 @@ func (l *Load) area(t time.Duration) wide {
 	return l.Power.area(t - l.From)
 }
 
-func (l *Load) kinds() Kind {
-	if l.Kinds == 0 {
-		return Compute
-	}
-	return l.Kinds
-}
-
 func (l *Load) sm() int {
 	if l.SM == 0 {
 		return 100

@@ -87,7 +87,7 @@ func (n *Node) Dynamic(pid int, from, to time.Duration) (e energy.Energy) {
 // Missing reports whether the NVML library lacks a function.
 func (n *Node) Missing(symbol string) bool { return slices.Contains(n.MissingSymbols, symbol) }
 
-// ErrInvalid: the description contradicts itself.
+// ErrInvalid means that the description contradicts itself.
 var ErrInvalid = errors.New("invalid scenario")
 
 // Validate checks the description. Everything else in this package, sim and

@@ -25,7 +25,7 @@ var sources embed.FS
 // Name is the file name and soname of the library.
 const Name = "libnvidia-ml.so.1"
 
-// ErrNoCompiler: there is no C compiler, or no go command to find nvml.h with.
+// ErrNoCompiler means that there is no C compiler, or no go command to find nvml.h with.
 var ErrNoCompiler = errors.New("libsim cannot be built here")
 
 // Build returns the path of a library without the given symbols, building it if
