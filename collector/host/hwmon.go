@@ -190,6 +190,7 @@ type rail struct {
 	// in is the word in the label of the rail of the same type and socket
 	// that contains this one.
 	word, in string
+	includes Type
 	note     string
 }
 
@@ -211,7 +212,7 @@ func (r rail) compare(s rail) int {
 // Telemetry"). The module contains the GPU, the Grace rail the CPU's memory.
 var grace = [...]rail{
 	{typ: Module, word: "module", note: "CPU, GPU, their memory and the regulators' losses"},
-	{typ: CPU, word: "grace", note: "the CPU with its LPDDR5X memory"},
+	{typ: CPU, word: "grace", includes: Memory, note: "the CPU with its LPDDR5X memory"},
 	{typ: CPU, word: "cpu", in: "grace", note: "the cores"},
 	{typ: CPU, word: "sysio", in: "grace", note: "the system-on-chip"},
 }
@@ -261,7 +262,7 @@ func onlyOneUnlabelled(meters []meter) {
 
 func (h *Hwmon) add(m meter) {
 	d := Domain{
-		ID: m.id, Name: strings.TrimSpace(m.driver + " " + m.label), Type: m.rail.typ, Parent: NoParent,
+		ID: m.id, Name: strings.TrimSpace(m.driver + " " + m.label), Type: m.rail.typ, Parent: NoParent, Includes: m.rail.includes,
 		Kind: m.kind, Basis: energy.Integrated, Window: m.window, Uncertainty: hwmonUncertainty, Note: m.rail.note,
 	}
 	if m.kind == Counter {

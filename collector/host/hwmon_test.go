@@ -56,6 +56,11 @@ func TestHwmonGrace(t *testing.T) {
 	if diff := cmp.Diff(want, summaries(h.Domains())); diff != "" {
 		t.Error(diff)
 	}
+	for i, d := range h.Domains() {
+		if want := map[bool]Type{true: Memory, false: Unknown}[i == 0]; d.Includes != want {
+			t.Errorf("%s includes %v, want %v", d.Name, d.Includes, want)
+		}
+	}
 	got, err := h.Read(nil)
 	if err != nil || len(got) != 4 {
 		t.Fatal(got, err)

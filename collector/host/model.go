@@ -157,11 +157,11 @@ func modelCPU(f *Facts) (load Load, relative float64, note string) {
 	}
 	if a, ok := findArchitecture(f); ok {
 		return Load{a.idle * n, a.full * n}, uncertaintyArchitecture, fmt.Sprintf(
-			"no power reading: modelled as %d logical CPUs of the average %s server, %.2f W each at rest and %.2f W in full (SPECpower, by way of Cloud Carbon Footprint)",
+			"no power reading: modelled as %d logical CPUs of the average %s server, %.2f W each at rest and %.2f W in full, some memory included (SPECpower, by way of Cloud Carbon Footprint)",
 			n, a.name, a.idle.Watts(), a.full.Watts())
 	}
 	return Load{defaultIdle * n, defaultFull * n}, uncertaintyDefault, fmt.Sprintf(
-		"no power reading, and %s is in no table: modelled as %d logical CPUs of the average cloud server, %.2f W each at rest and %.2f W in full (Cloud Carbon Footprint)",
+		"no power reading, and %s is in no table: modelled as %d logical CPUs of the average cloud server, %.2f W each at rest and %.2f W in full, some memory included (Cloud Carbon Footprint)",
 		called(f.CPUModel), n, defaultIdle.Watts(), defaultFull.Watts())
 }
 

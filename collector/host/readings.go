@@ -87,7 +87,11 @@ type Domain struct {
 	// NoParent. Only domains without a parent may be added up, and only
 	// within their type.
 	Parent int
-	Kind   Kind
+	// Includes is another type whose energy is in this domain's figure as
+	// well, and must not be added from another source; Unknown if there is
+	// none.
+	Includes Type
+	Kind     Kind
 	Basis  energy.Basis
 	// Window is what a Gauge averages over, 0 if the sensor does not say.
 	Window time.Duration
