@@ -92,7 +92,7 @@ type Domain struct {
 	// none.
 	Includes Type
 	Kind     Kind
-	Basis  energy.Basis
+	Basis    energy.Basis
 	// Window is what a Gauge averages over, 0 if the sensor does not say.
 	Window time.Duration
 	// Longest is the time between two readings of a Counter beyond which a
