@@ -18,9 +18,9 @@ type Options struct {
 	Dev string
 	// Zone is where the machine is, "" if nobody said.
 	Zone string
-	// Timeout is how long to wait for an answer, of each sensor and of the start
-	// of NVML, which takes seconds where nothing keeps the GPUs attached.
-	// Default 10 s.
+	// Timeout is how long to wait for an answer of each sensor, and of the start
+	// of NVML. All GPUs together have three times as long: where nothing keeps
+	// them attached, each takes a second or more to be started. Default 10 s.
 	Timeout time.Duration
 	// Progress, if set, is told what is being waited for.
 	Progress func(what string)

@@ -29,15 +29,16 @@ const slowStart = 2 * time.Second
 // errSlow is the cause of giving up on NVML as a whole.
 var errSlow = fmt.Errorf("it takes longer than --timeout allows: %w", nvml.ErrHung)
 
-// lookAtGPUs opens NVML and asks each device every question once.
+// lookAtGPUs opens NVML and asks each device every question once. A device that
+// hangs costs half a timeout; some of them must not hide the others.
 func lookAtGPUs(ctx context.Context, o Options) gpuView {
 	v := gpuView{path: o.Machine.NVML}
-	ctx, cancel := context.WithTimeoutCause(ctx, o.Timeout, errSlow)
+	ctx, cancel := context.WithTimeoutCause(ctx, 3*o.Timeout, errSlow)
 	defer cancel()
 	began := o.Machine.Clock.Now()
 	lib, err := nvml.Open(ctx, nvml.Options{
 		Path: o.Machine.NVML, Clock: o.Machine.Clock,
-		Timeout: min(o.Timeout, 5*time.Second), InitTimeout: o.Timeout,
+		Timeout: o.Timeout / 2, InitTimeout: o.Timeout,
 	})
 	v.took = o.Machine.Clock.Now().Sub(began)
 	if err != nil {

@@ -60,7 +60,7 @@ func (p *page) head(h Host) {
 	add(h.Kernel != "", "Linux "+safe(h.Kernel, mostName))
 	add(h.CPU != "", safe(h.CPU, mostName))
 	add(h.CPUs > 0, fmt.Sprintf("%d logical CPUs", h.CPUs))
-	add(h.Memory > 0, fmt.Sprintf("%.3g GiB", float64(h.Memory)/(1<<30)))
+	add(h.Memory > 0, fmt.Sprintf("%.4g GiB", float64(h.Memory)/(1<<30)))
 	add(h.Virtual, "virtual machine")
 	add(h.Container, "in a container")
 	for _, line := range broken(strings.Join(parts, ", "), width) {
@@ -86,7 +86,7 @@ func (p *page) domains(domains []Domain) {
 			names = counted(d.Names) + ": "
 		}
 		kind := string(d.Type)
-		fmt.Fprintf(t, "%s\t%s\t%s\n", cmp.Or(typeNames[kind], kind), d.State, safe(names+by, 2*mostName))
+		fmt.Fprintf(t, "%s\t%s\t%s\n", cmp.Or(typeNames[kind], safe(kind, mostName)), safe(string(d.State), mostName), safe(names+by, 2*mostName))
 	}
 	_ = t.Flush() // into a strings.Builder: cannot fail
 	p.linef("")
@@ -117,13 +117,15 @@ func grouped(checks []Check) []group {
 }
 
 // label is the id a group is shown under, and its summary, with the devices
-// named where there are others that fare otherwise.
+// named where others fare better.
 func (g *group) label(all int) (id, summary string) {
 	id, summary = strings.Replace(g.kind, "<uuid>", "*", 1), g.Summary
 	switch n := len(g.devices); {
 	case n == 0 || all == 1:
 	case n == all:
 		summary = fmt.Sprintf("all %d: %s", n, summary)
+	case g.Status == Pass:
+		summary = fmt.Sprintf("%d of %d: %s", n, all, summary)
 	default:
 		summary = fmt.Sprintf("%d of %d: %s (%s)", n, all, summary, strings.Join(g.devices, ", "))
 	}
