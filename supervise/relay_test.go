@@ -4,6 +4,8 @@ package supervise
 
 import (
 	"fmt"
+	"os"
+	"os/signal"
 	"slices"
 	"testing"
 
@@ -227,17 +229,23 @@ func TestBrokenPipeIsOurs(t *testing.T) {
 
 // TestSignalsAfterTheEnd are dropped until Close: the report gets written.
 func TestSignalsAfterTheEnd(t *testing.T) {
+	sent := []os.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP}
 	p := start(t, sh("exit 3"))
 	<-p.Done()
-	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP} {
-		if err := unix.Kill(unix.Getpid(), sig); err != nil {
+	seen := make(chan os.Signal, len(sent)) // tells when the runtime has passed them out
+	signal.Notify(seen, sent...)
+	defer signal.Stop(seen)
+	for _, sig := range sent {
+		if err := unix.Kill(unix.Getpid(), sig.(unix.Signal)); err != nil {
 			t.Fatal(err)
 		}
+		<-seen
 	}
 	eventually(t, "the signals were taken", func() bool { return len(p.signals) == 0 })
 	if r := p.Wait(); r.Code != 3 || len(r.Warnings) > 0 {
 		t.Errorf("got %+v", r)
 	}
+	p.Close()
 }
 
 // TestStopWithoutJobControl: an orphaned group cannot be stopped for ever.
