@@ -38,6 +38,16 @@ func TestWrap(t *testing.T) {
 	}
 }
 
+// Counters are published in bursts: two looks close together may see more than
+// the limit allows for the time between them.
+func TestWrapInABurst(t *testing.T) {
+	w := Wrap{Range: 1000 * energy.Joule, Limit: 100 * energy.Watt}
+	before, _ := w.Advance(999*energy.Joule, 0)
+	if total, step := w.Advance(4*energy.Joule, energy.Instant(time.Millisecond)); total-before != 5*energy.Joule || step != Wrapped {
+		t.Errorf("total %v J, step %d", total.Joules(), step)
+	}
+}
+
 func TestWrapWithoutLimit(t *testing.T) {
 	w := Wrap{Range: 100}
 	w.Advance(99, 0)
