@@ -9,10 +9,14 @@ import (
 	"greenagent/energy"
 )
 
-// The thermal design power of processors, from their makers' specifications
-// (Intel ARK, AMD product pages; 8480C is an OEM part, as in NVIDIA's DGX H100),
-// the number of logical CPUs of one, and the year it came out. TDP is where a
+// The thermal design power of processors as Intel (ARK) and AMD specify it, the
+// number of logical CPUs of one, and the year it came out. TDP is where a
 // processor's maker has it settle under a heavy load, not what it draws.
+//
+// EPYC 9005, most of 9004, and Xeon since the 4th generation were taken from
+// copies of the makers' tables (CodeCarbon's cpu_dataset_builder). The rest was
+// written down from general knowledge and not checked row by row: Ice Lake and
+// older Xeons, EPYC 8004 and before, desktop parts, and the OEM part 8480C.
 //
 //go:embed tdp.csv
 var tdpTable string
