@@ -198,7 +198,7 @@ func (v *powerView) readRAPL(container bool) Check {
 	so := ": CPU energy is " + string(state)
 	switch {
 	case err == nil:
-		return check(raplReadable, Pass, fmt.Sprintf("%d counters can be read", len(v.rapl.domains)), "", "")
+		return check(raplReadable, Pass, fmt.Sprintf("counters that can be read: %d", len(v.rapl.domains)), "", "")
 	case errors.Is(err, errNoAnswer):
 		return check(raplReadable, Fail, "reading the counters does not come back", "A driver or the firmware is stuck.", "sudo reboot")
 	case errors.Is(err, host.ErrMasked):
@@ -234,7 +234,7 @@ func (v *powerView) hwmonCheck() Check {
 		return check(hwmonMeter, Fail, "reading a power meter does not come back", "A driver or the firmware is stuck.", "sudo reboot")
 	case errors.Is(err, host.ErrPermission):
 		return check(hwmonMeter, Warn, "this user may not read a power meter", err.Error(),
-			"sudo chmod o+r /sys/class/hwmon/hwmon*/power*_average /sys/class/hwmon/hwmon*/device/power*_average /sys/class/hwmon/hwmon*/energy*_input")
+			"sudo chmod -f o+r /sys/class/hwmon/hwmon*/power*_average /sys/class/hwmon/hwmon*/device/power*_average /sys/class/hwmon/hwmon*/energy*_input")
 	case err != nil:
 		return check(hwmonMeter, Warn, "a power meter cannot be read", err.Error(), "")
 	case len(placed) > 0:

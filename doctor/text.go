@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"unicode/utf8"
 
+	"greenagent/collector"
 	"greenagent/exporter/report"
 )
 
@@ -82,8 +83,12 @@ func (p *page) domains(domains []Domain) {
 			by += fmt.Sprintf(", ±%.0f %%", 100*(*d.Uncertainty))
 		}
 		names := ""
-		if d.State != Modelled && len(d.Names) > 0 {
+		switch {
+		case d.State == Modelled || len(d.Names) == 0:
+		case d.Type == collector.GPU:
 			names = counted(d.Names) + ": "
+		default:
+			names = strings.Join(d.Names, ", ") + ": "
 		}
 		kind := string(d.Type)
 		fmt.Fprintf(t, "%s\t%s\t%s\n", cmp.Or(typeNames[kind], safe(kind, mostName)), safe(string(d.State), mostName), safe(names+by, 2*mostName))

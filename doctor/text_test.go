@@ -19,6 +19,7 @@ func eight() Report {
 			{Type: collector.GPU, State: Measured, Names: []string{"NVIDIA H100", "NVIDIA H100"}, By: "NVML energy counter", Uncertainty: expanded(0.029)},
 			missing(collector.GPU, "it is lost"),
 			{Type: collector.CPU, State: Modelled, Names: []string{"cpu"}, By: "a model", Why: "no power reading", Uncertainty: expanded(0.3)},
+			{Type: collector.Memory, State: Measured, Names: []string{"package-0/dram", "package-1/dram"}, By: "RAPL energy counter", Uncertainty: expanded(0.1)},
 			missing(collector.Host, "no meter"),
 		},
 		Checks: []Check{
@@ -113,5 +114,22 @@ func TestNothingToMend(t *testing.T) {
 	r := Report{Checks: []Check{check(buildCgo, Pass, "fine", "", "")}}
 	if text := written(t, r, Style{}); !strings.HasSuffix(text, "\n1 checks, nothing to mend\n") {
 		t.Error(text)
+	}
+}
+
+// Two GPUs in one state are two lines if each is mended by a command of its own.
+func TestRemediesStayApart(t *testing.T) {
+	t.Parallel()
+	var r Report
+	for _, uuid := range []string{"GPU-a", "GPU-b"} {
+		r.Checks = append(r.Checks,
+			check(gpuCounter, Fail, "it is lost", "", "reset "+uuid).of(uuid),
+			check(gpuProcesses, Warn, "the driver lists no processes", "why", "").of(uuid))
+	}
+	text := written(t, r, Style{})
+	for _, want := range []string{"$ reset GPU-a\n", "$ reset GPU-b\n", "all 2: the driver lists no processes\n"} {
+		if strings.Count(text, want) != 1 {
+			t.Errorf("%q not once in\n%s", want, text)
+		}
 	}
 }
