@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -19,7 +19,6 @@ import (
 	"greenagent/collector"
 	"greenagent/collector/host"
 	"greenagent/collector/procfs"
-	"greenagent/exporter/report"
 	"greenagent/exporter/runfile"
 	"greenagent/meter"
 	"greenagent/nvml"
@@ -62,7 +61,6 @@ type measurement struct {
 // run runs the command and reports. It returns an error only if the command was
 // not started; after that, nothing greenagent meets with changes the status.
 func (p *program) run(ctx context.Context, o runOptions) error {
-	started := time.Now()
 	process, err := supervise.Start(supervise.Command{Path: o.command[0], Args: o.command}, p.machine.Clock)
 	if err != nil {
 		status := statusFailed
@@ -72,6 +70,8 @@ func (p *program) run(ctx context.Context, o runOptions) error {
 		return &usageError{err, status}
 	}
 	defer process.Close()
+	// When the command was started by the wall clock, from one look at both.
+	started := time.Now().Add(process.Started().Sub(p.machine.Clock.Now()))
 	m := &measurement{program: p, options: o, process: process, ended: make(chan struct{})}
 	m.begin(ctx)
 
@@ -139,17 +139,17 @@ func (m *measurement) openHost(ctx context.Context, tree *collector.Tree) {
 func (m *measurement) openGPUs(ctx context.Context) {
 	machine := m.program.machine
 	lib, feed, err := machine.OpenGPUs(ctx)
-	switch {
-	case ctx.Err() != nil:
-	case errors.Is(err, nvml.ErrAbsent):
-		m.miss("gpu", "no NVIDIA GPU or driver found (no NVML)")
-		return
-	case err != nil:
-		m.miss("gpu", err.Error())
+	if err != nil {
+		if ctx.Err() == nil {
+			m.miss(gpus, unmeasured(err))
+		}
 		return
 	}
-	if lib == nil {
-		return
+	for _, err := range lib.Warnings() {
+		m.miss(gpus, unmeasured(err))
+	}
+	if len(lib.Devices()) == 0 && len(lib.Warnings()) == 0 {
+		m.miss(gpus, "the NVIDIA driver finds none")
 	}
 	proc := procfs.New(machine.Proc)
 	tree := collector.NewTree(procfs.New(machine.Proc), os.Getpid(), theRun, nil)
@@ -163,6 +163,38 @@ func (m *measurement) openGPUs(ctx context.Context) {
 		m.warn("GPU: this is not the host's PID namespace, so that the driver's process ids may not match: start the container with --pid=host (hostPID: true)")
 	}
 	m.meter.Add(feed)
+}
+
+const gpus = string(collector.GPU)
+
+// unmeasured says why GPUs are not measured, and what to do.
+func unmeasured(err error) string {
+	remedy := "greenagent doctor says more"
+	switch {
+	case errors.Is(err, nvml.ErrAbsent):
+		return "no NVIDIA GPU or driver found (no NVML)"
+	case errors.Is(err, nvml.ErrNoDriver):
+		remedy = "sudo modprobe nvidia loads it; in a container, start it with the GPUs (--gpus all)"
+	case errors.Is(err, nvml.ErrVersionMismatch):
+		remedy = "the driver was upgraded: restart the machine, or the container, to use the new one"
+	case errors.Is(err, nvml.ErrPermission):
+		remedy = "ask for access to /dev/nvidia*, by the group that owns them; greenagent doctor says more"
+	case errors.Is(err, nvml.ErrLost):
+		remedy = "sudo nvidia-smi --gpu-reset, once nothing uses it, or restart the machine"
+	case errors.Is(err, nvml.ErrHung):
+		remedy = "the driver does not answer: sudo dmesg may say why; a restart of the machine mends it"
+	}
+	return fmt.Sprintf("%v; %s", err, remedy)
+}
+
+// unopened says why nothing is known of GPUs when a run of that length has ended.
+func unopened(length time.Duration) string {
+	// An ordinary start of NVML takes tens of milliseconds.
+	if length < time.Second {
+		return "the command ended before NVML had been opened"
+	}
+	return fmt.Sprintf("NVML did not answer in %v: its driver hangs, or takes that long to attach GPUs, which "+
+		"sudo nvidia-smi -pm 1 mends; greenagent doctor says more", length.Round(100*time.Millisecond))
 }
 
 func (m *measurement) warn(text string) {
@@ -224,82 +256,16 @@ func (m *measurement) render(result supervise.Result, s attribution.Snapshot, st
 			return started.Add(p.Started(suspended).Sub(result.Span.Start)), p.Start != 0
 		}
 	}
-	if _, ok := gpuDomains(s); !ok && len(m.missing) == 0 {
-		facts.Missing = append(facts.Missing, runfile.Missing{Type: "gpu", Reason: "the command ended before NVML had been opened"})
+	if !toldOfGPUs(s, m.missing) {
+		facts.Missing = append(facts.Missing, runfile.Missing{Type: gpus, Reason: unopened(length)})
 	}
 	return runfile.Render(facts, s, runfile.Site{Factor: o.factor, PUE: o.site})
 }
 
-func gpuDomains(s attribution.Snapshot) (n int, ok bool) {
-	for _, d := range s.Domains {
-		if d.Type == collector.GPU {
-			n++
-		}
-	}
-	return n, n > 0
-}
-
-// tell writes the record and the report where they were asked for. What cannot be
-// written there goes to a place where it can: the run is over, and cannot be
-// measured again.
-func (m *measurement) tell(r runfile.Run) {
-	p, o := m.program, m.options
-	var files []string
-	if o.json != "" && o.json != "-" {
-		path, err := m.keep(o.json, r)
-		if err != nil {
-			fmt.Fprintf(p.stderr, "greenagent: %v\n", err)
-		}
-		if path != "" {
-			files = append(files, path)
-		}
-	}
-	switch {
-	case o.reportTo != "":
-		if err := reportTo(o.reportTo, r, files); err != nil {
-			fmt.Fprintf(p.stderr, "greenagent: report: %v; it follows here\n", err)
-			m.print(r, files)
-		}
-	case !o.quiet:
-		m.print(r, files)
-	}
-	if o.json == "-" {
-		if err := runfile.Encode(p.stdout, r); err != nil {
-			path, _ := m.keep(fallback(o.id), r)
-			fmt.Fprintf(p.stderr, "greenagent: standard output: %v; the record is in %s\n", err, path)
-		}
-	}
-}
-
-func (m *measurement) print(r runfile.Run, files []string) {
-	// A standard error that cannot be written to leaves nobody to tell.
-	_ = report.Write(m.program.stderr, r, files...)
-}
-
-// keep writes the record to a file, or to a temporary one if that fails. It
-// returns where it is, "" if nowhere.
-func (m *measurement) keep(path string, r runfile.Run) (string, error) {
-	err := runfile.WriteFile(path, r)
-	if err == nil {
-		return path, nil
-	}
-	instead := fallback(m.options.id)
-	if again := runfile.WriteFile(instead, r); again != nil {
-		return "", errors.Join(err, again)
-	}
-	return instead, fmt.Errorf("%w; the record is in %s", err, instead)
-}
-
-func fallback(id string) string {
-	return filepath.Join(os.TempDir(), "greenagent-"+filepath.Base(id)+".json")
-}
-
-func reportTo(path string, r runfile.Run, files []string) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(report.Write(f, r, files...), f.Close())
+// toldOfGPUs reports whether the record says anything about GPUs yet.
+func toldOfGPUs(s attribution.Snapshot, missing []runfile.Missing) bool {
+	return slices.ContainsFunc(s.Domains, func(d attribution.DomainState) bool { return d.Type == collector.GPU }) ||
+		slices.ContainsFunc(missing, func(m runfile.Missing) bool { return m.Type == gpus })
 }
 
 // parseCount reads a positive amount of work.

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"greenagent/exporter/report"
 	"greenagent/meter"
 )
 
@@ -16,6 +18,7 @@ type program struct {
 	stdout, stderr io.Writer
 	status         int // exit status of a subcommand that has one of its own
 	config         string
+	from           origins // of the settings
 	machine        meter.Machine
 }
 
@@ -48,10 +51,14 @@ environment over the file.`,
   greenagent doctor`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+		Args:          noSuchCommand,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) (err error) {
 			p.machine.Clock = meter.System{}
-			return settle(cmd, p.config)
+			if cmd.Name() == "help" { // must help with settings too
+				return nil
+			}
+			p.from, err = settle(cmd, p.config)
+			return err
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -63,14 +70,34 @@ environment over the file.`,
 	p.machine.Etc = "/etc"
 	root.AddCommand(p.runCommand(), p.doctorCommand(), p.versionCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{fmt.Errorf("%w; see greenagent %s --help", err, strings.TrimPrefix(cmd.CommandPath(), "greenagent ")), statusUsage}
+		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()), statusUsage}
 	})
 	return root
 }
 
+// noSuchCommand refuses what stands where a subcommand should.
+func noSuchCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := fmt.Sprintf("see %s --help", root.CommandPath())
+	root.SuggestionsMinimumDistance = 2 // a slip of the finger
+	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = fmt.Sprintf("did you mean %s?", strings.Join(near, " or "))
+	}
+	return &usageError{fmt.Errorf("unknown command %q; %s", args[0], hint), statusUsage}
+}
+
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return &usageError{fmt.Errorf("%s takes no arguments, and got %q; see %[1]s --help", cmd.CommandPath(), args[0]), statusUsage}
+}
+
 // fail tells an error to the user and returns the exit status.
 func (p *program) fail(root *cobra.Command, args []string, err error) int {
-	fmt.Fprintf(p.stderr, "greenagent: %v\n", err)
+	p.say("%v", err)
 	status := statusUsage
 	if u := (*usageError)(nil); errors.As(err, &u) {
 		status = u.status
@@ -80,4 +107,15 @@ func (p *program) fail(root *cobra.Command, args []string, err error) int {
 		status = statusFailed
 	}
 	return status
+}
+
+// say writes a line to standard error. What it repeats of the user's may be long
+// and may hold anything.
+func (p *program) say(format string, args ...any) {
+	const head, tail = 300, 200 // the remedy stands at the end
+	text := []rune(report.Printable(fmt.Sprintf(format, args...)))
+	if len(text) > head+tail {
+		text = slices.Concat(text[:head], []rune(" … "), text[len(text)-tail:])
+	}
+	fmt.Fprintf(p.stderr, "greenagent: %s\n", string(text))
 }

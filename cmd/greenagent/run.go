@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -74,7 +76,7 @@ Figures are given with their expanded uncertainty (k = 2, about 95 %).`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := f.understand(args)
+			o, err := f.understand(args, p.from)
 			if err != nil {
 				return &usageError{err, statusFailed}
 			}
@@ -116,39 +118,48 @@ func must(err error) {
 
 // understand checks every flag before the command is started, when a mistake
 // costs nothing yet.
-func (f *runFlags) understand(args []string) (runOptions, error) {
+func (f *runFlags) understand(args []string, from origins) (runOptions, error) {
 	o := runOptions{runFlags: *f, command: args, site: carbon.AssumedPUE()}
 	var err error
 	if o.policy, err = attribution.ParsePolicy(f.idlePolicy); err != nil {
-		return o, fmt.Errorf("--idle-policy: %w", err)
+		return o, fmt.Errorf("%s: %w", from.of("idle-policy"), err)
 	}
 	if f.interval < shortestInterval || f.interval > longestInterval {
-		return o, fmt.Errorf("--interval %v: want %v to %v", f.interval, shortestInterval, longestInterval)
+		return o, fmt.Errorf("%s: %v: want %v to %v", from.of("interval"), f.interval, shortestInterval, longestInterval)
 	}
 	if f.zone != "" {
 		factor, err := carbon.Lookup(f.zone)
 		if err != nil {
-			return o, fmt.Errorf("--zone: %w", err)
+			return o, fmt.Errorf("%s: %w", from.of("zone"), err)
 		}
 		o.factor = &factor
 	}
 	if f.pue != "" {
 		if o.site, err = carbon.ParsePUE(f.pue); err != nil {
-			return o, fmt.Errorf("--pue: %w", err)
+			return o, fmt.Errorf("%s: %w", from.of("pue"), err)
 		}
 	}
 	o.counts = map[string]float64{}
 	for name, text := range f.units {
 		count, err := parseCount(text)
+		if strings.TrimSpace(name) == "" {
+			err = errors.New("want a name before the =, as in tokens=1.2e9")
+		}
 		if err != nil {
-			return o, fmt.Errorf("--units %s=%s: %w", name, text, err)
+			return o, fmt.Errorf("%s: %s=%s: %w", from.of("units"), name, text, err)
 		}
 		o.counts[name] = count
 	}
-	for _, key := range []struct{ flag, value string }{{"--run-id", f.id}, {"--name", f.name}} {
-		if strings.ContainsFunc(key.value, func(c rune) bool { return c < ' ' || c == 0x7f }) {
-			return o, fmt.Errorf("%s %q: want no control characters", key.flag, key.value)
+	for _, key := range []struct{ flag, value string }{{"run-id", f.id}, {"name", f.name}} {
+		if strings.ContainsFunc(key.value, unicode.IsControl) {
+			return o, fmt.Errorf("%s: %q: want no control characters", from.of(key.flag), key.value)
 		}
+	}
+	switch {
+	case f.reportTo == "-":
+		return o, fmt.Errorf("%s: -: standard output belongs to the command; name a file, or leave it out for standard error", from.of("report-to"))
+	case f.reportTo != "" && filepath.Clean(f.reportTo) == filepath.Clean(f.json):
+		return o, fmt.Errorf("%s: %s: the record is to be written to the same file; name another", from.of("report-to"), f.reportTo)
 	}
 	if o.id == "" {
 		o.id = newID(time.Now())

@@ -13,50 +13,62 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// origins say where the value of a flag comes from, for those that were not given
+// on the command line.
+type origins map[string]string
+
+// of names a setting as whoever made it knows it: by its flag, its environment
+// variable or its line in the file.
+func (o origins) of(flag string) string {
+	if from, ok := o[flag]; ok {
+		return from
+	}
+	return "--" + flag
+}
+
 // settle fills in the flags that were not given: from the environment, then
 // from the configuration file.
-func settle(cmd *cobra.Command, config string) error {
+func settle(cmd *cobra.Command, config string) (origins, error) {
 	if config == "" {
 		config = os.Getenv(variable("config"))
 	}
 	file, err := readConfig(cmd.Root(), config)
 	if err != nil {
-		return &usageError{err, statusUsage}
+		return nil, &usageError{err, statusUsage}
 	}
+	from := origins{}
 	var failed error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if f.Changed || f.Name == "help" || failed != nil {
 			return
 		}
-		if value, ok := os.LookupEnv(variable(f.Name)); ok {
-			if err := set(cmd.Flags(), f.Name, value); err != nil {
-				failed = fmt.Errorf("environment variable %s: %w", variable(f.Name), err)
+		var values []string
+		// An empty variable is how many a deployment writes one that is not set.
+		if value := os.Getenv(variable(f.Name)); value != "" {
+			from[f.Name], values = "environment variable "+variable(f.Name), []string{value}
+		} else if s, ok := file[f.Name]; ok {
+			from[f.Name], values = fmt.Sprintf("%s:%d: %s", config, s.line, f.Name), s.values
+			if s.several && f.Value.Type() != repeatable {
+				failed = fmt.Errorf("%s: want a single value", from[f.Name])
 			}
-			return
 		}
-		if s, ok := file[f.Name]; ok {
-			for _, value := range s.values {
-				if err := set(cmd.Flags(), f.Name, value); err != nil {
-					failed = fmt.Errorf("%s:%d: %s: %w", config, s.line, f.Name, err)
-				}
+		for _, value := range values {
+			if err := f.Value.Set(value); err != nil && failed == nil {
+				// Without pflag's wording, which speaks of a command line.
+				failed = fmt.Errorf("%s: %q: %w", from[f.Name], value, err)
 			}
+			f.Changed = true
 		}
 	})
 	if failed != nil {
-		return &usageError{failed, statusUsage}
+		return nil, &usageError{failed, statusUsage}
 	}
-	return nil
+	return from, nil
 }
 
-// set sets a flag, without pflag's wording, which speaks of a command line.
-func set(flags *pflag.FlagSet, name, value string) error {
-	f := flags.Lookup(name)
-	if err := f.Value.Set(value); err != nil {
-		return fmt.Errorf("%q: %w", value, err)
-	}
-	f.Changed = true
-	return nil
-}
+// repeatable is pflag's name for the type of flags that may be given more than
+// once.
+const repeatable = "stringToString"
 
 // variable is the environment variable of a flag.
 func variable(flag string) string {
@@ -65,8 +77,9 @@ func variable(flag string) string {
 
 // setting is the value of a key and where it stands.
 type setting struct {
-	values []string
-	line   int
+	values  []string
+	several bool // written as a list or a mapping, however short
+	line    int
 }
 
 // readConfig reads a YAML file of settings: a mapping from flag names, of any
@@ -79,11 +92,16 @@ func readConfig(root *cobra.Command, path string) (map[string]setting, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	var document yaml.Node
+	var document, second yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
 		return nil, nil // an empty file sets nothing
 	} else if err != nil {
+		return nil, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	if err := decoder.Decode(&second); err == nil {
+		return nil, fmt.Errorf("%s:%d: a second document; want one document with all settings", path, second.Line)
+	} else if !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("configuration %s: %w", path, err)
 	}
 	top := document.Content[0]
@@ -100,20 +118,69 @@ func readConfig(root *cobra.Command, path string) (map[string]setting, error) {
 		if _, twice := settings[key.Value]; twice {
 			return nil, fmt.Errorf("%s:%d: %q is set twice", path, key.Line, key.Value)
 		}
-		s := setting{line: value.Line}
-		items := []*yaml.Node{value}
-		if value.Kind == yaml.SequenceNode {
-			items = value.Content
-		}
-		for _, item := range items {
-			if item.Kind != yaml.ScalarNode {
-				return nil, fmt.Errorf("%s:%d: %q wants a single value", path, item.Line, key.Value)
-			}
-			s.values = append(s.values, item.Value)
+		s, err := readSetting(value)
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: %s: %w", path, s.line, key.Value, err)
 		}
 		settings[key.Value] = s
 	}
 	return settings, nil
+}
+
+// readSetting reads a scalar; or, for repeatable flags, a list of scalars or a
+// mapping, which is the same as a list of key=value. Its line is set on failure
+// too.
+func readSetting(value *yaml.Node) (setting, error) {
+	s := setting{line: value.Line, several: true}
+	switch value.Kind {
+	case yaml.ScalarNode:
+		s.several = false
+		text, err := scalar(value)
+		s.values = append(s.values, text)
+		return s, err
+	case yaml.SequenceNode:
+		for _, item := range value.Content {
+			text, err := scalar(item)
+			if err != nil {
+				s.line = item.Line
+				return s, err
+			}
+			s.values = append(s.values, text)
+		}
+		return s, nil
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(value.Content); i += 2 {
+			key, item := value.Content[i], value.Content[i+1]
+			text, err := scalar(item)
+			if err != nil {
+				s.line = item.Line
+				return s, err
+			}
+			s.values = append(s.values, pair(key.Value, text))
+		}
+		return s, nil
+	}
+	return s, errors.New("want a single value, written out")
+}
+
+func scalar(n *yaml.Node) (string, error) {
+	switch {
+	case n.Kind != yaml.ScalarNode:
+		return "", errors.New("want a single value")
+	case n.Tag == "!!null":
+		return "", errors.New("want a value; leave the key out to set nothing")
+	}
+	return n.Value, nil
+}
+
+// pair writes key=value as pflag reads it: as it is, or as a field of CSV if there
+// is a further =.
+func pair(key, value string) string {
+	text := key + "=" + value
+	if strings.Count(text, "=") == 1 {
+		return text
+	}
+	return `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
 }
 
 // flagNames returns the names of all flags of all subcommands.

@@ -28,7 +28,7 @@ func Write(w io.Writer, r runfile.Run, files ...string) error {
 	p.emissions(r)
 	p.units(r)
 	if len(files) > 0 {
-		p.item("Written to", strings.Join(files, ", "))
+		p.item("Written to", Printable(strings.Join(files, ", ")))
 	}
 	p.notes(r)
 	_, err := io.WriteString(w, p.String())
@@ -81,9 +81,9 @@ func (p *page) head(r runfile.Run) {
 	}
 	name := r.Name
 	if name == "" {
-		name = Shorten(Printable(strings.Join(r.Command, " ")), 60)
+		name = strings.Join(r.Command, " ")
 	}
-	p.linef("\ngreenagent: %s, %s, %s", Printable(name), exit, duration(time.Duration(r.Duration)))
+	p.linef("\ngreenagent: %s, %s, %s", Shorten(Printable(name), 60), exit, duration(time.Duration(r.Duration)))
 }
 
 func (p *page) total(r runfile.Run) {

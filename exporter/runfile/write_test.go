@@ -2,6 +2,7 @@ package runfile_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,6 +70,27 @@ func TestWriteFileToAPipe(t *testing.T) {
 	}
 	if text := <-read; !bytes.Contains(text, []byte(runfile.Schema)) {
 		t.Errorf("through the pipe came %q", text)
+	}
+}
+
+// TestWriteFileDoesNotWait: a pipe that nobody reads, or not to its end, is given up.
+func TestWriteFileDoesNotWait(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := runfile.WriteFile(path, runfile.Run{}); err == nil || !strings.Contains(err.Error(), "nobody reads") {
+		t.Errorf("without a reader: %v", err)
+	}
+	reader, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	big := runfile.Run{Name: strings.Repeat("a", 1<<20)} // more than a pipe holds
+	if err := runfile.WriteFile(path, big); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("with a reader that does not read: %v", err)
 	}
 }
 
