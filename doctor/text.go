@@ -7,10 +7,9 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"unicode/utf8"
 
 	"greenagent/collector"
-	"greenagent/exporter/report"
+	"greenagent/exporter/prose"
 )
 
 // Style says how a report is shown.
@@ -47,7 +46,7 @@ const (
 
 // safe makes text fit for a terminal.
 func safe(s string, n int) string {
-	return report.Shorten(report.Printable(strings.Join(strings.Fields(s), " ")), n)
+	return prose.Shorten(prose.Printable(strings.Join(strings.Fields(s), " ")), n)
 }
 
 func (p *page) head(h Host) {
@@ -64,7 +63,7 @@ func (p *page) head(h Host) {
 	add(h.Memory > 0, fmt.Sprintf("%.4g GiB", float64(h.Memory)/(1<<30)))
 	add(h.Virtual, "virtual machine")
 	add(h.Container, "in a container")
-	for _, line := range broken(strings.Join(parts, ", "), width) {
+	for _, line := range prose.Wrap(strings.Join(parts, ", "), width) {
 		p.linef("%s", line)
 	}
 	p.linef("")
@@ -152,7 +151,7 @@ func (p *page) checks(checks []Check) {
 	indent := statusWidth + 2 + column + 2
 	for _, g := range grouped(checks) {
 		id, summary := g.label(len(devices))
-		for i, line := range broken(safe(summary, mostProse), width-indent) {
+		for i, line := range prose.Wrap(safe(summary, mostProse), width-indent) {
 			if i == 0 {
 				p.linef("%s  %-*s  %s", p.status(g.Status), column, id, line)
 			} else {
@@ -162,7 +161,7 @@ func (p *page) checks(checks []Check) {
 		if g.Status == Pass {
 			continue
 		}
-		for _, line := range broken(safe(g.Detail, mostProse), width-indent) {
+		for _, line := range prose.Wrap(safe(g.Detail, mostProse), width-indent) {
 			p.linef("%*s%s", indent, "", line)
 		}
 		if g.Remedy != "" {
@@ -192,26 +191,4 @@ func (p *page) verdict(checks []Check) {
 		text = fmt.Sprintf("%d checks: %d FAIL, %d WARN", len(checks), count[Fail], count[Warn])
 	}
 	p.linef("\n%s", text)
-}
-
-// broken breaks text between words into lines of at most n characters, where its
-// words allow that; none for empty text.
-func broken(text string, n int) []string {
-	var lines []string
-	line, length := "", 0
-	for word := range strings.FieldsSeq(text) {
-		size := utf8.RuneCountInString(word)
-		if length > 0 && length+1+size > n {
-			lines = append(lines, line)
-			line, length = "", 0
-		}
-		if length > 0 {
-			line, length = line+" ", length+1
-		}
-		line, length = line+word, length+size
-	}
-	if length > 0 {
-		lines = append(lines, line)
-	}
-	return lines
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"greenagent/exporter/report"
+	"greenagent/exporter/prose"
 	"greenagent/meter"
 )
 
@@ -113,7 +113,7 @@ func (p *program) fail(root *cobra.Command, args []string, err error) int {
 // and may hold anything.
 func (p *program) say(format string, args ...any) {
 	const head, tail = 300, 200 // the remedy stands at the end
-	text := []rune(report.Printable(fmt.Sprintf(format, args...)))
+	text := []rune(prose.Printable(fmt.Sprintf(format, args...)))
 	if len(text) > head+tail {
 		text = slices.Concat(text[:head], []rune(" … "), text[len(text)-tail:])
 	}

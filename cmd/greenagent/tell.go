@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"greenagent/exporter/prose"
 	"greenagent/exporter/report"
 	"greenagent/exporter/runfile"
 )
@@ -65,7 +66,7 @@ func (m *measurement) keep(because error, r runfile.Run) (path string, ok bool) 
 // temporary writes the record to a new file in the temporary folder. The folder is
 // everybody's: what somebody else left there under a name is not touched.
 func temporary(id string, r runfile.Run) (path string, err error) {
-	f, err := os.CreateTemp("", "greenagent-"+report.Shorten(filepath.Base(id), 40)+"-*.json")
+	f, err := os.CreateTemp("", "greenagent-"+prose.Shorten(filepath.Base(id), 40)+"-*.json")
 	if err != nil {
 		return "", err
 	}

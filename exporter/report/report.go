@@ -12,10 +12,9 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"greenagent/energy"
+	"greenagent/exporter/prose"
 	"greenagent/exporter/runfile"
 )
 
@@ -28,7 +27,7 @@ func Write(w io.Writer, r runfile.Run, files ...string) error {
 	p.emissions(r)
 	p.units(r)
 	if len(files) > 0 {
-		p.item("Written to", Printable(strings.Join(files, ", ")))
+		p.item("Written to", prose.Printable(strings.Join(files, ", ")))
 	}
 	p.notes(r)
 	_, err := io.WriteString(w, p.String())
@@ -45,7 +44,7 @@ const width = 96
 
 // item writes a labelled paragraph.
 func (p *page) item(label, text string) {
-	for i, line := range wrap(text, width-labelWidth) {
+	for i, line := range prose.Wrap(text, width-labelWidth) {
 		if i > 0 {
 			label = ""
 		}
@@ -54,25 +53,6 @@ func (p *page) item(label, text string) {
 }
 
 const labelWidth = 13
-
-// wrap breaks text between words into lines of at most n characters, where its
-// words allow that.
-func wrap(text string, n int) []string {
-	var lines []string
-	line, length := "", 0
-	for word := range strings.FieldsSeq(text) {
-		size := utf8.RuneCountInString(word)
-		if length > 0 && length+1+size > n {
-			lines = append(lines, line)
-			line, length = "", 0
-		}
-		if length > 0 {
-			line, length = line+" ", length+1
-		}
-		line, length = line+word, length+size
-	}
-	return append(lines, line)
-}
 
 func (p *page) head(r runfile.Run) {
 	exit := fmt.Sprintf("exit %d", r.Exit.Code)
@@ -83,7 +63,7 @@ func (p *page) head(r runfile.Run) {
 	if name == "" {
 		name = strings.Join(r.Command, " ")
 	}
-	p.linef("\ngreenagent: %s, %s, %s", Shorten(Printable(name), 60), exit, duration(time.Duration(r.Duration)))
+	p.linef("\ngreenagent: %s, %s, %s", prose.Shorten(prose.Printable(name), 60), exit, duration(time.Duration(r.Duration)))
 }
 
 func (p *page) total(r runfile.Run) {
@@ -143,7 +123,7 @@ func bases(r runfile.Run) string {
 func (p *page) devices(r runfile.Run) {
 	rows := table{{"", "this run", "its idle", "of the device's", "others", "idle", "no owner", ""}}
 	for i, d := range r.Domains {
-		name := label(d.Type, number(r.Domains, i)+Shorten(Printable(d.Name), 34))
+		name := label(d.Type, number(r.Domains, i)+prose.Shorten(prose.Printable(d.Name), 34))
 		if d.Energy == nil {
 			rows = append(rows, []string{name, "unknown", "", "", "", "", "", "nothing was read"})
 			continue
@@ -161,7 +141,7 @@ func (p *page) devices(r runfile.Run) {
 		p.WriteString(rows.String())
 	}
 	for _, m := range r.Missing {
-		p.linef("%s: not measured, %s", label(m.Type, ""), Printable(m.Reason))
+		p.linef("%s: not measured, %s", label(m.Type, ""), prose.Printable(m.Reason))
 	}
 	p.linef("")
 }
@@ -269,7 +249,7 @@ func (p *page) units(r runfile.Run) {
 		if r.Emissions.Operational != nil && u.Count > 0 {
 			text += ", " + r.Emissions.Operational.Per(u.Count) + " CO2e each"
 		}
-		p.item(Shorten(Printable(name), 12), text)
+		p.item(prose.Shorten(prose.Printable(name), 12), text)
 	}
 }
 
@@ -297,7 +277,7 @@ func (p *page) notes(r runfile.Run) {
 		if i == 0 {
 			l = "Notes"
 		}
-		p.item(l, Printable(n))
+		p.item(l, prose.Printable(n))
 	}
 	if more > 0 {
 		p.item("", fmt.Sprintf("and %d more, in the run file (--json FILE)", more))
@@ -312,24 +292,4 @@ func duration(d time.Duration) string {
 		return fmt.Sprintf("%.3g s", d.Seconds())
 	}
 	return d.Round(time.Second).String()
-}
-
-// Printable replaces what a terminal would act upon: control characters, escape
-// sequences, invalid UTF-8 and marks that reverse the direction of text. Names
-// come from hardware and from other people's processes.
-func Printable(s string) string {
-	return strings.Map(func(c rune) rune {
-		if c == utf8.RuneError || !unicode.IsPrint(c) {
-			return '\uFFFD'
-		}
-		return c
-	}, s)
-}
-
-// Shorten cuts s to at most n characters.
-func Shorten(s string, n int) string {
-	if utf8.RuneCountInString(s) <= n {
-		return s
-	}
-	return string([]rune(s)[:n-1]) + "…"
 }

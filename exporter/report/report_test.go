@@ -103,19 +103,6 @@ func TestHostileNamesDoNotReachTheTerminal(t *testing.T) {
 	}
 }
 
-func FuzzPrintable(f *testing.F) {
-	f.Add("\x1b[31mred\x1b[0m")
-	f.Add("\xff\xfe\u202e")
-	f.Fuzz(func(t *testing.T, s string) {
-		if p := report.Printable(s); strings.ContainsAny(p, "\x1b\n\r\a\x00") || !utf8.ValidString(p) {
-			t.Errorf("%q became %q", s, p)
-		}
-		if n := utf8.RuneCountInString(report.Shorten(s, 10)); n > 10 {
-			t.Errorf("shortened to %d characters", n)
-		}
-	})
-}
-
 type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, errBroken }
