@@ -217,3 +217,5 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		}
 	}
 }
+
+func apart(a, b energy.Energy) energy.Energy { return max(a-b, b-a) }
