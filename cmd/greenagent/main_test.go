@@ -7,11 +7,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -51,6 +53,11 @@ func (t tidy) Run() int {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "GREENAGENT_") {
 			os.Unsetenv(name)
 		}
+	}
+	// Most tests wait for a command that sleeps.
+	flag.Parse()
+	if err := flag.Set("test.parallel", strconv.Itoa(max(4, runtime.GOMAXPROCS(0)))); err != nil {
+		panic(err)
 	}
 	mark := strconv.Itoa(os.Getpid())
 	os.Setenv(markOfTests, mark)

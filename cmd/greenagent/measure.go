@@ -141,12 +141,12 @@ func (m *measurement) openGPUs(ctx context.Context) {
 	lib, feed, err := machine.OpenGPUs(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
-			m.miss(gpus, unmeasured(err))
+			m.miss(gpus, unmeasured(err, machine.NVML))
 		}
 		return
 	}
 	for _, err := range lib.Warnings() {
-		m.miss(gpus, unmeasured(err))
+		m.miss(gpus, unmeasured(err, machine.NVML))
 	}
 	if len(lib.Devices()) == 0 && len(lib.Warnings()) == 0 {
 		m.miss(gpus, "the NVIDIA driver finds none")
@@ -167,10 +167,13 @@ func (m *measurement) openGPUs(ctx context.Context) {
 
 const gpus = string(collector.GPU)
 
-// unmeasured says why GPUs are not measured, and what to do.
-func unmeasured(err error) string {
+// unmeasured says why GPUs are not measured, and what to do. library is the one
+// that somebody asked for.
+func unmeasured(err error, library string) string {
 	remedy := "greenagent doctor says more"
 	switch {
+	case errors.Is(err, nvml.ErrAbsent) && library != "":
+		remedy = "check --nvml-library, or leave it out to use the system's"
 	case errors.Is(err, nvml.ErrAbsent):
 		return "no NVIDIA GPU or driver found (no NVML)"
 	case errors.Is(err, nvml.ErrNoDriver):

@@ -117,7 +117,14 @@ func bases(r runfile.Run) string {
 	case measured == 0:
 		return "modelled, nothing was measured"
 	}
-	return fmt.Sprintf("%.0f %% measured, the rest modelled", 100*measured.Joules()/(measured+modelled).Joules())
+	percent := 100 * measured.Joules() / (measured + modelled).Joules()
+	switch {
+	case percent > 99.5:
+		return "over 99 % measured, the rest modelled"
+	case percent < 0.5:
+		return "under 1 % measured, the rest modelled"
+	}
+	return fmt.Sprintf("%.0f %% measured, the rest modelled", percent)
 }
 
 func (p *page) devices(r runfile.Run) {
