@@ -71,6 +71,7 @@ type Ledger struct {
 	index    map[collector.Process]*Account
 	merged   map[collector.Owner]*Account
 	round    uint64
+	full     int // rows at which to merge next
 
 	splitter energy.Splitter
 	weights  []uint64
@@ -94,7 +95,7 @@ func NewLedger(c Config) *Ledger {
 		c.Limit = 4096
 	}
 	return &Ledger{
-		policy: c.Policy, reserved: c.Reserved, limit: c.Limit,
+		policy: c.Policy, reserved: c.Reserved, limit: c.Limit, full: c.Limit,
 		balances: make([]Balance, c.Domains),
 		index:    make(map[collector.Process]*Account),
 		merged:   make(map[collector.Owner]*Account),
@@ -137,7 +138,7 @@ func (l *Ledger) Book(domain int, c Cut) {
 	idle := max(0, min(c.Floor, c.Energy))
 	l.bookIdle(domain, idle, c.Activity.Usage)
 	l.bookDynamic(domain, c.Energy-idle, c.Activity)
-	if len(l.rows) > l.limit {
+	if len(l.rows) > l.full {
 		l.merge()
 	}
 }
@@ -152,9 +153,11 @@ func (l *Ledger) bookIdle(domain int, amount energy.Energy, present []collector.
 		a.Entries[domain].Idle += amount
 		ok = true
 	case Equal:
-		ok = l.split(amount, present, func(collector.Usage) uint64 { return 1 })
+		ok = l.split(amount, present, once)
 	case Memory:
-		ok = l.split(amount, present, func(u collector.Usage) uint64 { return uint64(u.Memory) })
+		// What the unobserved rest of a node holds is not known.
+		ok = !slices.ContainsFunc(present, func(u collector.Usage) bool { return u.Process == collector.Process{} }) &&
+			l.split(amount, present, memory)
 	}
 	switch {
 	case !ok:
@@ -177,16 +180,15 @@ func (l *Ledger) bookDynamic(domain int, amount energy.Energy, activity *collect
 	case len(present) == 0:
 	case len(present) == 1 && method != collector.ByCPUTime:
 		method = collector.BySole
-		ok = l.split(amount, present, func(collector.Usage) uint64 { return 1 })
-	case method == collector.ByMemory:
-	default:
-		ok = l.split(amount, present, func(u collector.Usage) uint64 { return u.Busy })
+		ok = l.split(amount, present, once)
+	case method != collector.ByMemory:
+		ok = l.split(amount, present, busy)
 	}
 	if !ok && len(present) > 0 && method != collector.ByCPUTime {
 		// Nobody was seen active: a context alone keeps a device out of its lowest
 		// state, and memory is what is known of the contexts.
 		method = collector.ByMemory
-		ok = l.split(amount, present, func(u collector.Usage) uint64 { return uint64(u.Memory) })
+		ok = l.split(amount, present, memory) || l.split(amount, present, once)
 	}
 	if !ok {
 		b.Unattributed += amount
@@ -194,35 +196,15 @@ func (l *Ledger) bookDynamic(domain int, amount energy.Energy, activity *collect
 		return
 	}
 	b.Methods[method] += amount
+	doubt := l.doubt(amount, method, activity)
 	for i, u := range present {
-		if l.weights[i] == 0 {
-			continue
+		// Who was there and not seen active may have been.
+		if variance := doubt.variance(l.shares[i]); l.shares[i] > 0 || variance > 0 {
+			e := &l.account(u).Entries[domain]
+			e.Dynamic += l.shares[i]
+			e.Variance += variance
 		}
-		e := &l.account(u).Entries[domain]
-		e.Dynamic += l.shares[i]
-		e.Variance += variance(amount, l.shares[i], method, activity.Samples)
 	}
-}
-
-// variance is that of a share found by sampling: of n tags each names the
-// process with probability s, so the share's variance is s(1−s)/n. Memory is no
-// measure of activity: a share by it may be anything.
-func variance(amount, share energy.Energy, method collector.Method, samples float64) float64 {
-	if amount == 0 {
-		return 0
-	}
-	s, whole := float64(share)/float64(amount), float64(amount)
-	switch method {
-	case collector.ByUtilization:
-		// A share seen as 0 or 1 in a few tags is not certain to be that: the
-		// estimate of Agresti and Coull adds two tags either way.
-		n := samples + 4
-		p := (s*samples + 2) / n
-		return whole * whole * p * (1 - p) / n
-	case collector.ByMemory:
-		return whole * whole * s * (1 - s)
-	}
-	return 0
 }
 
 // split weighs and divides; the result is in l.shares and l.weights.
@@ -233,6 +215,19 @@ func (l *Ledger) split(amount energy.Energy, present []collector.Usage, weight f
 	}
 	return l.splitter.Split(amount, l.weights, l.shares)
 }
+
+// weight returns the sum of the latest split's weights.
+func (l *Ledger) weight() (sum float64) {
+	for _, w := range l.weights {
+		sum += float64(w)
+	}
+	return sum
+}
+
+// What a split may go by.
+func once(collector.Usage) uint64     { return 1 }
+func busy(u collector.Usage) uint64   { return u.Busy }
+func memory(u collector.Usage) uint64 { return uint64(max(u.Memory, 0)) }
 
 // account returns the row of a process, opening one at its first charge.
 func (l *Ledger) account(u collector.Usage) *Account {
@@ -263,39 +258,4 @@ func (l *Ledger) remainder(owner collector.Owner) *Account {
 		l.merged[owner] = a
 	}
 	return a
-}
-
-// merge halves the rows: those longest without a charge, and smallest, go into
-// their owner's row without a process.
-func (l *Ledger) merge() {
-	candidates := make([]*Account, 0, len(l.rows))
-	for _, a := range l.rows {
-		if a.Process != (collector.Process{}) && a.booked+uint64(len(l.balances)) < l.round {
-			candidates = append(candidates, a)
-		}
-	}
-	slices.SortStableFunc(candidates, func(a, b *Account) int {
-		switch x, y := a.total(), b.total(); {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
-		}
-		return 0
-	})
-	candidates = candidates[:min(len(candidates), l.limit/2)]
-	for _, a := range candidates {
-		into := l.remainder(a.Owner)
-		for i, e := range a.Entries {
-			into.Entries[i].Dynamic += e.Dynamic
-			into.Entries[i].Idle += e.Idle
-			into.Entries[i].Variance += e.Variance
-		}
-		delete(l.index, a.Process)
-	}
-	gone := make(map[*Account]bool, len(candidates))
-	for _, a := range candidates {
-		gone[a] = true
-	}
-	l.rows = slices.DeleteFunc(l.rows, func(a *Account) bool { return gone[a] })
 }

@@ -1,170 +1,222 @@
 package collector
 
 import (
+	"slices"
 	"time"
 
 	"greenagent/energy"
 )
 
 const (
-	// maxEarly is how many readings of a counter are held back at most while its
-	// period is looked for.
-	maxEarly = 9
+	// maxHeld is how many ticks are held back at most while their period is looked
+	// for; patience is for how long it is looked for, and maxSearches how often,
+	// as some counters have none.
+	maxHeld     = 9
+	patience    = time.Second
+	maxSearches = 3
 	// shortestMean is the shortest time over which a counter's difference is
 	// taken for a power: below, its resolution shows.
 	shortestMean = 10 * time.Millisecond
+	// convinced is how many readings in a row must agree with each other, though
+	// not with the past, before the past is given up.
+	convinced = 3
 )
+
+// counter is what is known of a domain's energy counter.
+type counter struct {
+	known   bool
+	at      energy.Instant // when it was last read
+	spread  time.Duration  // at is uncertain by ± this
+	changed energy.Instant // when its value was first read
+	value   energy.Energy
+	epoch   uint32
+	counted bool // it has contributed to the curve
+
+	opening   bool // held begins with the first value of an epoch, not with a tick
+	searching bool
+	since     energy.Instant // of the search
+	searches  int
+	ticks     ticks
+
+	suspect  Reading // the latest of a series that contradicts the past
+	suspects int     // its length
+}
 
 // addCounter books what an energy counter has advanced by.
 func (g *Integrator) addCounter(r Reading) {
 	c := &g.counter
 	switch {
 	case !c.known:
-		*c = latestOf(r)
-		if g.domain.Fresh {
-			return // begin with the second, which tells the power before the first
-		}
-		// When this value's tick was will be known with the period.
-		g.early = append(g.early, tick{bracket{r.At, r.At}, r.Counter})
-		return
+		g.open(r)
 	case r.At <= c.at:
-		return
 	case r.Epoch != c.epoch:
 		g.restart(r)
-		return
-	case !g.continues(r):
+	case !g.follows(c.value, c.changed, r, max(c.ticks.period, 2*sensorTick)):
 		g.rejected++
-		g.suspect(r)
-		return
-	}
-	g.suspects.length = 0
-	if r.Counter == c.value && !g.domain.Fresh {
-		c.at = r.At
-		return
-	}
-	if g.domain.Fresh && !g.begun {
-		g.power = PowerPoint{c.at, (r.Counter - c.value).Over(r.At.Sub(c.at))}
-		g.begin(c.at, c.value)
-	}
-	seen := bracket{c.at, r.At}
-	c.at, c.changed, c.value = r.At, r.At, r.Counter
-	if g.domain.Fresh {
-		g.extend(r.At, r.Counter)
-		return
-	}
-	if g.early == nil {
-		g.extend(g.ticks.observe(seen).middle(), r.Counter)
-		return
-	}
-	g.early = append(g.early, tick{seen, r.Counter})
-	if g.lock() || len(g.early) == cap(g.early) {
-		g.release()
+		g.doubt(r)
+	default:
+		g.advance(r)
 	}
 }
 
-// continues reports whether a counter reading can follow the latest one: not
-// lower, and not higher than the hardware could have drawn meanwhile.
-func (g *Integrator) continues(r Reading) bool {
-	return follows(g.counter.value, g.counter.changed, r, g.domain.Limit, max(g.ticks.period, 2*sensorTick))
+// follows reports whether a reading can come after a value of the counter: it is
+// not lower, nor higher than the hardware could have drawn meanwhile and in a
+// tick that was pending.
+func (g *Integrator) follows(value energy.Energy, at energy.Instant, r Reading, pending time.Duration) bool {
+	return r.Counter >= value &&
+		float64(r.Counter-value) <= plausible*float64(g.limit().For(r.At.Sub(at)+pending))
 }
 
-// follows allows for a tick that was pending at the earlier reading.
-func follows(value energy.Energy, at energy.Instant, r Reading, limit energy.Power, pending time.Duration) bool {
-	if r.Counter < value {
-		return false
+// open takes the first reading of an epoch. When its value's tick was will be
+// known with the period.
+func (g *Integrator) open(r Reading) {
+	c := &g.counter
+	c.known, c.at, c.spread, c.changed, c.value, c.epoch = true, r.At, r.Spread, r.At, r.Counter, r.Epoch
+	g.held = append(g.held[:0], tick{bracket{r.At, r.At}, r.Counter})
+	c.opening, c.suspects, c.ticks = true, 0, ticks{}
+	if !g.domain.Fresh {
+		g.search()
 	}
-	most := limit.For(r.At.Sub(at) + pending)
-	return limit == 0 || float64(r.Counter-value) <= plausible*float64(most)
 }
 
-// suspect weighs a reading that contradicts the past. One alone is a glitch;
+// doubt weighs a reading that contradicts the past. One alone is a glitch;
 // several that agree with each other are a counter that was reset.
-func (g *Integrator) suspect(r Reading) {
-	s := &g.suspects
-	if s.length > 0 && follows(s.last.Counter, s.last.At, r, g.domain.Limit, 2*sensorTick) {
-		s.length++
+func (g *Integrator) doubt(r Reading) {
+	c := &g.counter
+	if c.suspects > 0 && g.follows(c.suspect.Counter, c.suspect.At, r, 2*sensorTick) {
+		c.suspects++
 	} else {
-		s.length = 1
+		c.suspects = 1
 	}
-	s.last = r
-	if s.length < convinced {
-		return
+	c.suspect = r
+	if c.suspects >= convinced {
+		g.rejected -= convinced // they were right
+		g.restart(r)
 	}
-	g.rejected -= convinced // they were right
-	g.restart(r)
 }
 
 // restart takes a reading as the first of a new epoch. What was used between the
 // last tick before it and now is not known.
 func (g *Integrator) restart(r Reading) {
-	g.release()
+	g.flush()
 	g.resets++
-	g.suspects = run{}
-	g.counter = latestOf(r)
-	g.ticks = ticks{}
-	if !g.begun {
-		g.begin(r.At, r.Counter)
-		return
+	g.open(r)
+}
+
+// advance takes a reading that follows the latest.
+func (g *Integrator) advance(r Reading) {
+	c := &g.counter
+	seen := bracket{c.at.Add(-c.spread), r.At.Add(r.Spread)}
+	moved := r.Counter != c.value
+	c.suspects, c.at, c.spread = 0, r.At, r.Spread
+	if moved || g.domain.Fresh {
+		c.changed, c.value = r.At, r.Counter
 	}
-	g.skip(r.At)
-	g.base = r.Counter - g.curve.At(r.At)
-}
-
-func latestOf(r Reading) latest {
-	return latest{at: r.At, changed: r.At, value: r.Counter, epoch: r.Epoch, known: true}
-}
-
-// lock tries to find the counter's period from the ticks held back. The first
-// of them is no tick, only the value found at the first reading.
-func (g *Integrator) lock() bool {
-	var seen [maxEarly]bracket
-	n := 0
-	for ; n+1 < len(g.early); n++ {
-		seen[n] = g.early[n+1].bracket
-	}
-	return g.ticks.lock(seen[:n])
-}
-
-// release books the ticks that were held back, placed as well as is now known.
-func (g *Integrator) release() {
-	early := g.early
-	g.early = nil
 	switch {
-	case len(early) == 0:
-		return
-	case g.ticks.locked():
-		// Count back from the latest, which is the best placed; the value of the
-		// first reading belongs to the tick before the first one seen.
-		for i := range early {
-			back := time.Duration(len(early)-1-i) * g.ticks.period
-			at := g.ticks.edge.middle().Add(-back)
-			if i > 0 {
-				at = min(max(at, early[i].bracket.lo+1), early[i].bracket.hi)
-			}
-			early[i].bracket = bracket{at, at}
-		}
-	case len(early) > 1:
-		// The first value's age is unknown: begin at the first tick seen.
-		early = early[1:]
-	}
-	g.begin(early[0].bracket.middle(), early[0].value)
-	for _, t := range early[1:] {
-		g.extend(t.bracket.middle(), t.value)
+	case g.domain.Fresh:
+		g.current(r)
+	case moved:
+		g.tick(seen, r.Counter)
+	case c.searching && r.At.Sub(c.since) > patience:
+		g.place()
+		g.drain()
 	}
 }
 
-// extend carries the curve on to a tick.
-func (g *Integrator) extend(at energy.Instant, value energy.Energy) {
-	span := g.curve.Span()
-	// Estimates may put two ticks into one place; the later carries both.
-	at = max(at, span.End+1)
-	before := g.curve.At(span.End)
-	after := max(value-g.base, before)
-	if d := at.Sub(span.End); g.domain.Fresh && d >= shortestMean {
-		p := (after - before).Over(d)
-		g.power = PowerPoint{at, p}
-		g.peak = max(g.peak, p)
+// current books a counter that is current whenever it is read. The first
+// readings tell the power before them, as soon as they are far enough apart.
+func (g *Integrator) current(r Reading) {
+	c := &g.counter
+	if c.opening {
+		first := g.held[0]
+		d := r.At.Sub(first.bracket.hi)
+		if d < max(shortestMean, g.domain.Resolution) {
+			return
+		}
+		g.note(PowerPoint{first.bracket.hi, (r.Counter - first.value).Over(d)})
+		g.flush()
 	}
-	g.curve.Append(at, after)
-	g.counted = true
+	end := g.curve.Span().End
+	if d := r.At.Sub(end); d >= shortestMean {
+		g.note(PowerPoint{r.At, max(0, r.Counter-g.base-g.curve.At(end)).Over(d)})
+	}
+	g.extend(tick{bracket{r.At, r.At}, r.Counter}, unknownPower)
+	c.counted = true
+}
+
+// tick takes a change of the counter's value.
+func (g *Integrator) tick(seen bracket, value energy.Energy) {
+	c := &g.counter
+	c.counted = true
+	// However long nobody looked: the last tick is never older than a period.
+	seen.lo = max(seen.lo, seen.hi.Add(-max(c.ticks.period+c.ticks.slack, 2*sensorTick)))
+	if !c.searching {
+		locked := c.ticks.locked()
+		g.hold(tick{c.ticks.observe(seen), value})
+		if locked && !c.ticks.locked() {
+			g.search()
+		}
+		return
+	}
+	g.held = append(g.held, tick{seen, value})
+	if g.lock() || len(g.held) == maxHeld {
+		g.place()
+		g.drain()
+	}
+}
+
+// search starts to look for the period.
+func (g *Integrator) search() {
+	c := &g.counter
+	if c.searches == maxSearches {
+		g.place()
+		return
+	}
+	c.searches++
+	c.searching, c.since = true, c.at
+}
+
+// lock tries to find the period from the ticks held back. The first of them is
+// the opening value or a tick from before the search.
+func (g *Integrator) lock() bool {
+	var seen [maxHeld]bracket
+	n := 0
+	for ; n+1 < len(g.held); n++ {
+		seen[n] = g.held[n+1].bracket
+	}
+	return g.counter.ticks.lock(seen[:n])
+}
+
+// place ends a search: it dates the ticks held back as well as is now known.
+func (g *Integrator) place() {
+	c := &g.counter
+	c.searching = false
+	if !c.ticks.locked() {
+		if c.opening && len(g.held) > 1 {
+			// The first value's age is unknown: begin at the first tick seen.
+			g.held = slices.Delete(g.held, 0, 1)
+		}
+		if !g.begun {
+			g.edge.placed = g.held[0].bracket.half()
+		}
+		return
+	}
+	last := len(g.held) - 1
+	if !g.begun {
+		g.edge.placed = c.ticks.edge.half() + time.Duration(last)*c.ticks.slack
+	}
+	// Count back from the latest, which is the best placed. The opening value
+	// belongs to the tick before the first one seen.
+	for i := range g.held {
+		if i == 0 && !c.opening {
+			continue // in its place
+		}
+		b := &g.held[i].bracket
+		at := c.ticks.edge.middle().Add(-time.Duration(last-i) * c.ticks.period)
+		if i > 0 {
+			at = max(at, b.lo+1)
+		}
+		at = min(at, b.hi)
+		*b = bracket{at, at}
+	}
 }

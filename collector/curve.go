@@ -72,22 +72,46 @@ func (c *Curve) At(i energy.Instant) energy.Energy {
 	if c.count == 0 {
 		return 0
 	}
-	lo, hi := c.oldest(), c.count-1
-	if first := c.knot(lo); i <= first.at {
+	if first := c.knot(c.oldest()); i <= first.at {
 		return first.energy
 	}
-	if last := c.knot(hi); i >= last.at {
+	if last := c.knot(c.count - 1); i >= last.at {
 		return last.energy
 	}
-	for hi-lo > 1 { // knot(lo).at < i < knot(hi).at or equal at lo
+	n := c.after(i)
+	a, b := c.knot(n-1), c.knot(n)
+	return a.energy + energy.Energy(energy.MulDiv(int64(b.energy-a.energy), int64(i-a.at), int64(b.at-a.at)))
+}
+
+// after returns the number of the first knot after an instant, but not the
+// oldest; count if there is none.
+func (c *Curve) after(i energy.Instant) uint64 {
+	lo, hi := c.oldest(), c.count // knot(lo) is not after i, or the oldest; knot(hi) is after it, or none
+	for hi-lo > 1 {
 		if mid := lo + (hi-lo)/2; c.knot(mid).at <= i {
 			lo = mid
 		} else {
 			hi = mid
 		}
 	}
-	a, b := c.knot(lo), c.knot(hi)
-	return a.energy + energy.Energy(energy.MulDiv(int64(b.energy-a.energy), int64(i-a.at), int64(b.at-a.at)))
+	return hi
+}
+
+// slopes returns the lowest and the highest mean power between two knots next to
+// each other, of those that an interval overlaps; false if it overlaps none.
+func (c *Curve) slopes(v energy.Interval) (lowest, highest energy.Power, ok bool) {
+	for i := c.after(v.Start); i < c.count; i++ {
+		a, b := c.knot(i-1), c.knot(i)
+		if a.at >= v.End {
+			break
+		}
+		p := (b.energy - a.energy).Over(b.at.Sub(a.at))
+		if !ok || p < lowest {
+			lowest = p
+		}
+		highest, ok = max(highest, p), true
+	}
+	return lowest, highest, ok
 }
 
 // Energy returns the energy of an interval.

@@ -35,12 +35,19 @@ type Domain struct {
 	// Fresh says that the counter is current whenever it is read. Otherwise it
 	// moves in ticks, and a value is as old as its last tick.
 	Fresh bool
-	// Tick is how often the sensor is known to be updated, 0 where it is not known;
-	// half of it is as often as reading makes sense.
+	// Resolution is the time in which what drives a fresh figure moves by one step:
+	// a clock tick of /proc/stat for a model. An interval of less than two of them
+	// has no figure. 0 where edges are placed between ticks, as on GPUs.
+	Resolution time.Duration
+	// Tick is how often the power sensor is known to be updated, 0 where it is not
+	// known; half of it is as often as reading makes sense.
 	Tick time.Duration
-	// Window is the part of the time that the power sensor sees, 1 for a sensor
-	// without gaps.
+	// Window is the part of each tick, its last, that the power sensor sees: 1 for a
+	// sensor without gaps.
 	Window float64
+	// Lag is the time constant with which the power sensor follows, 0 for one that
+	// shows the power of its window.
+	Lag time.Duration
 	// Gain is the relative standard uncertainty of the sensor or the model. It
 	// is systematic: no average shrinks it.
 	Gain float64

@@ -37,7 +37,7 @@ func NewGPUs(lib gpuReader) *GPUs {
 		domain := Domain{
 			ID: "gpu:" + d.UUID, Type: GPU, Name: d.Name, Driver: d.Driver, Scope: "gpu",
 			Basis: energy.Integrated, Limit: d.MaxLimit, Gain: uncalibrated,
-			Tick: known.tick, Window: known.window,
+			Tick: known.tick, Window: known.window, Lag: known.lag,
 		}
 		// A device that does not answer now is taken to have a counter, as all
 		// since Volta do; it is the better guess, and costs nothing if it is lost.

@@ -3,15 +3,19 @@ package collector
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"greenagent/collector/procfs"
 	"greenagent/energy"
 	"greenagent/nvml"
 )
 
-// tagsPerSecond is the rate of the driver's utilization sampler: 72 tags in 10 s,
-// each naming the one process that was active at that moment.
-const tagsPerSecond = 7.2
+// The driver's utilization sampler takes 72 tags in 10 s, each naming the one
+// process that was active at that moment, and remembers them for as long.
+const (
+	tagsPerSecond = 7.2
+	samplerMemory = 10 * time.Second
+)
 
 // gpuUsage is the part of NVML that tells who uses a device.
 type gpuUsage interface {
@@ -33,10 +37,10 @@ type GPUUsers struct {
 
 // gpuUsers is what is remembered of one device between observations.
 type gpuUsers struct {
-	residents []Usage
-	since     uint64
-	last      energy.Instant
-	blind     bool // the driver has no utilization per process here
+	residents []Usage        // as last listed, Busy 0
+	since     uint64         // the driver's stamp of the newest statistic
+	sampled   energy.Instant // when that was read
+	blind     bool           // the driver has no utilization per process here
 }
 
 // NewGPUUsers returns an observer of all devices of a library. PIDs are looked up
@@ -60,20 +64,46 @@ func (o *GPUUsers) Observe(now energy.Instant, dst []Activity) error {
 
 func (o *GPUUsers) observe(device int, now energy.Instant, a *Activity) error {
 	d := &o.devices[device]
-	elapsed := now.Sub(d.last)
-	if d.last == 0 {
-		elapsed = 0
+	*a = Activity{Until: now, Usage: append(a.Usage[:0], d.residents...), Method: ByMemory}
+	if err := o.list(device, a); err != nil {
+		// Without a list, those who were there are taken to be there still.
+		return err
 	}
-	d.last = now
-	*a = Activity{Until: now, Usage: append(a.Usage[:0], d.residents...), Method: ByUtilization, Samples: tagsPerSecond * elapsed.Seconds()}
-	for i := range a.Usage {
-		a.Usage[i].Busy = 0
+	if d.blind {
+		return nil
 	}
+	sampled, err := o.lib.Utilization(device, d.since, o.sampled[:0])
+	o.sampled = sampled
+	if errors.Is(err, nvml.ErrUnsupported) {
+		d.blind = true
+		return nil
+	}
+	if err != nil {
+		return err // the next answer goes back to d.since, and covers this interval
+	}
+	first := d.sampled == 0
+	if !first {
+		a.Method, a.Samples = ByUtilization, tagsPerSecond*min(now.Sub(d.sampled), samplerMemory).Seconds()
+	}
+	d.sampled = now
+	for _, s := range sampled {
+		d.since = max(d.since, s.Stamp)
+		if first {
+			continue // it tells of the time before, too
+		}
+		if i := latestOf(a.Usage, s.PID); i >= 0 {
+			a.Usage[i].Busy = uint64(s.SM)
+		}
+	}
+	return nil
+}
 
+// list merges those who are on the device now into a, and remembers them.
+func (o *GPUUsers) list(device int, a *Activity) error {
+	d := &o.devices[device]
 	listed, err := o.lib.Processes(device, o.listed[:0])
 	o.listed = listed
 	if err != nil {
-		// Without a list, those who were there are taken to be there still.
 		return err
 	}
 	d.residents = d.residents[:0]
@@ -87,31 +117,6 @@ func (o *GPUUsers) observe(device int, now energy.Instant, a *Activity) error {
 		}
 	}
 	slices.SortFunc(d.residents, Compare)
-
-	if d.blind {
-		a.Method, a.Samples = ByMemory, 0
-		return nil
-	}
-	sampled, err := o.lib.Utilization(device, d.since, o.sampled[:0])
-	o.sampled = sampled
-	if errors.Is(err, nvml.ErrUnsupported) {
-		d.blind = true
-		a.Method, a.Samples = ByMemory, 0
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, s := range sampled {
-		d.since = max(d.since, s.Stamp)
-		for i := range a.Usage {
-			// Of two processes with one PID in one interval, the later one is
-			// meant: it is there now.
-			if a.Usage[i].Process.PID == s.PID && (i+1 == len(a.Usage) || a.Usage[i+1].Process.PID != s.PID) {
-				a.Usage[i].Busy = uint64(s.SM)
-			}
-		}
-	}
 	return nil
 }
 
@@ -120,15 +125,29 @@ func (o *GPUUsers) observe(device int, now energy.Instant, a *Activity) error {
 func (o *GPUUsers) resident(known []Usage, p nvml.Process) Usage {
 	u := Usage{Process: Process{PID: p.PID}, Memory: max(p.Memory, 0)}
 	var stat procfs.Process
-	// A PID that /proc does not show belongs to another PID namespace or has
-	// just ended; it keeps a start of zero.
 	if err := o.proc.Read(p.PID, &stat); err == nil {
 		u.Process, u.Command = stat.ID, stat.Comm
+	} else if i := latestOf(known, p.PID); i >= 0 {
+		// It has ended, and the driver has not cleared up after it yet.
+		u.Process, u.Command = known[i].Process, known[i].Command
 	}
+	// Of a PID that /proc has never shown, as one of another PID namespace, the
+	// start stays zero.
 	if i, ok := slices.BinarySearchFunc(known, u, Compare); ok {
 		u.Owner = known[i].Owner
 		return u
 	}
 	u.Owner = o.owner(p.PID)
 	return u
+}
+
+// latestOf returns where the latest process with a PID is in usage, -1 if nowhere.
+// Where a PID was used twice in one interval, the driver means the later: it is
+// there now.
+func latestOf(usage []Usage, pid int) int {
+	i, _ := slices.BinarySearchFunc(usage, pid+1, func(u Usage, pid int) int { return u.Process.PID - pid })
+	if i > 0 && usage[i-1].Process.PID == pid {
+		return i - 1
+	}
+	return -1
 }

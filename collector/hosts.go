@@ -45,7 +45,7 @@ func NewHosts(readers ...HostReader) *Hosts {
 			part.index = append(part.index, len(s.domains))
 			s.domains = append(s.domains, Domain{
 				ID: string(kind) + ":" + d.ID, Type: kind, Name: d.Name,
-				Basis:   d.Basis,
+				Basis: d.Basis, Limit: d.Full, Resolution: max(d.Resolution, d.Window),
 				Counter: d.Kind == host.Counter, Fresh: d.Kind == host.Counter,
 				Window: 1, Gain: d.Uncertainty, Floor: d.Idle, Note: d.Note,
 			})

@@ -1,103 +1,86 @@
 package collector
 
 import (
-	"math"
 	"time"
 
 	"greenagent/energy"
 )
 
 const (
-	// curveKnots is how many knots a domain's curve remembers: 80 s of a counter
+	// curveKnots is how many knots a domain's curve remembers: 40 s of a counter
 	// that ticks every 20 ms, several times what accounting lags behind.
 	curveKnots = 4096
 	// plausible bounds a reading by the hardware's limit. Boards overshoot for
 	// milliseconds; nothing averages half above its limit.
 	plausible = 1.5
-	// convinced is how many readings in a row must agree with each other, though
-	// not with the past, before the past is given up.
-	convinced = 3
-	// maxGap is the longest silence a power sensor is integrated across. A
-	// counter has no such bound: it counted meanwhile.
-	maxGap = 2 * time.Second
-	// sensorTick is assumed where a power sensor's own tick is not known: the
-	// slowest of measurement, 100 ms on current parts.
+	// outlandish stands in for a limit that is not known: no node draws so much.
+	outlandish = 100 * energy.Kilowatt
+	// sensorTick is assumed where a sensor's own tick is not known: the slowest of
+	// power sensors, 100 ms on current parts.
 	sensorTick = 100 * time.Millisecond
-	// blindness is the relative standard uncertainty of power integrated from a
-	// sensor that sees next to nothing of the time; see Domain.Window.
-	blindness = 0.1
+	// stuck is how long a counter may stand still beside a power reading before
+	// that is integrated instead.
+	stuck = 2 * time.Second
+	// latestInstant is half of what an Instant holds, so that differences fit.
+	latestInstant = energy.Instant(1 << 62)
 )
 
 // Integrator turns the readings of one domain into its energy curve. Counters
 // are differenced between their ticks; where there is no counter, power is
-// integrated by trapezoid. It rejects what cannot be, survives resets, and keeps
-// account of the time it saw nothing.
+// integrated. It rejects what cannot be, survives resets, and keeps account of
+// the time it saw nothing.
 //
 // An Integrator has one writer and no lock. Add allocates nothing.
 type Integrator struct {
 	domain Domain
 	from   energy.Instant // where the energy asked for begins
 	curve  *Curve
-	base   energy.Energy // counter = base + curve
+	begun  bool // the curve has knots
 
-	counter  latest
-	suspects run
-	ticks    ticks
-	early    []tick // ticks held back until the period is known; nil afterwards
-	power    PowerPoint
-	average  PowerPoint
-	history  []PowerPoint
+	counter counter
+	gauge   gauge
+	gauging bool // the gauge is what is integrated
+	held    []tick
+	base    energy.Energy   // the counter's value where the curve is 0
+	levels  [2]energy.Power // the means of the curve's last two ticks
+	past    past
+	edge    edge // of the start
 
-	peak       energy.Power
+	power   PowerPoint    // the latest
+	updated bracket       // when the sensor came to show it
+	recent  [8]PowerPoint // the latest that differed from the one before
+	powers  int           // ever put into recent
+	peak    energy.Power
+	lowest  energy.Power
+
 	rejected   int
 	resets     int
 	unobserved time.Duration
-	begun      bool
-	counted    bool // the counter has contributed
-	lead       lead
-}
-
-// latest is the last accepted counter reading.
-type latest struct {
-	at      energy.Instant // when it was last read
-	changed energy.Instant // when it was first read
-	value   energy.Energy
-	epoch   uint32
-	known   bool
-}
-
-// run is a series of readings that contradict the past and agree with each other.
-type run struct {
-	last   Reading
-	length int
-}
-
-type tick struct {
-	bracket bracket
-	value   energy.Energy
+	tail       float64 // µJ², of what was carried on after the last reading
 }
 
 // NewIntegrator returns an integrator for a domain whose energy is wanted from
 // an instant on. Sensors are usually opened a little later than that; Recall
 // and the first readings serve to cover the time between.
 func NewIntegrator(d Domain, from energy.Instant) *Integrator {
-	g := &Integrator{domain: d, from: from, curve: NewCurve(curveKnots)}
-	if d.Counter && !d.Fresh {
-		g.early = make([]tick, 0, maxEarly)
+	return &Integrator{
+		domain: d, from: from, curve: NewCurve(curveKnots), gauging: !d.Counter,
+		held: make([]tick, 0, maxHeld), lowest: unknownPower,
 	}
-	return g
 }
 
 // Domain returns what the integrator integrates.
 func (g *Integrator) Domain() Domain { return g.domain }
 
-// Basis returns how the energy was obtained so far: a counter that never moved
-// while it was watched has counted nothing.
-func (g *Integrator) Basis() energy.Basis {
+// Basis returns how the energy until an instant was obtained. It is unknown
+// where nothing was seen, or the time is too short for the source to tell; a
+// counter that never moved while it was watched has counted nothing.
+func (g *Integrator) Basis(until energy.Instant) energy.Basis {
+	span := g.curve.Span()
 	switch {
-	case g.curve.Empty() || g.curve.Span().Duration() <= g.unobserved:
+	case span.Duration() <= g.unobserved, until.Sub(g.from) < 2*g.domain.Resolution:
 		return energy.Unknown
-	case g.domain.Basis == energy.Counted && !g.counted:
+	case g.domain.Basis == energy.Counted && (g.gauging || !g.counter.counted):
 		return energy.Integrated
 	}
 	return g.domain.Basis
@@ -109,7 +92,7 @@ func (g *Integrator) Curve() *Curve { return g.curve }
 // Peak returns the highest power seen.
 func (g *Integrator) Peak() energy.Power { return g.peak }
 
-// Power returns the latest power seen, and when.
+// Power returns the latest power seen, and when; the zero PowerPoint before.
 func (g *Integrator) Power() PowerPoint { return g.power }
 
 // Rejected returns how many readings could not be and were not used.
@@ -122,108 +105,161 @@ func (g *Integrator) Resets() int { return g.resets }
 // booked for it; Uncertainty allows for what it may have been.
 func (g *Integrator) Unobserved() time.Duration { return g.unobserved }
 
-// Tick returns the counter's period, 0 while it is not known.
-func (g *Integrator) Tick() time.Duration { return g.ticks.period }
-
-// Settling reports whether the counter's ticks are still being looked for, which
-// goes faster the denser the readings are.
-func (g *Integrator) Settling() bool { return g.early != nil }
-
-// NextTick returns when the counter's next tick after i is due, and false where
-// that is not known.
-func (g *Integrator) NextTick(i energy.Instant) (energy.Instant, bool) {
-	if !g.ticks.locked() || g.ticks.edge.hi > i {
-		return 0, false
+// Settled reports whether further readings will tell nothing more about the
+// energy before an instant, or none are to be expected.
+func (g *Integrator) Settled(at energy.Instant) bool {
+	c := &g.counter
+	latest, answering := c.at, c.known
+	if g.gauging {
+		latest, answering = g.gauge.at, g.begun
 	}
-	n := int64(i.Sub(g.ticks.edge.hi)/g.ticks.period) + 1
-	return g.ticks.predict(n).hi, true
+	switch {
+	case g.begun && g.curve.Span().End >= at, !answering, latest.Add(4*sensorTick) < at:
+		return true
+	case !g.begun, c.searching, len(g.held) == 0:
+		return false
+	}
+	last, end := g.held[len(g.held)-1], g.curve.Span().End
+	if last.bracket.middle() < at {
+		return false
+	}
+	// The tick that ends the interval was seen. Is it known how to divide it?
+	_, known := g.afterwards(at)
+	return known || g.levels[1] == unknownPower ||
+		alike(g.due(last).Over(last.bracket.middle().Sub(end)), g.levels[1], sameLevel)
 }
 
 // Recall gives the integrator the sensor's own memory of the past, in the order
 // of time. It serves for the time before the first reading and must be called
 // before the first Add; points are copied.
-func (g *Integrator) Recall(points []PowerPoint) { g.history = append(g.history[:0], points...) }
+func (g *Integrator) Recall(points []PowerPoint) {
+	g.past.points = g.past.points[:0]
+	for _, p := range points {
+		if g.canBe(p.Power) && 0 < p.At && p.At < latestInstant {
+			g.past.points = append(g.past.points, p)
+		}
+	}
+}
 
 // Add takes the domain's next reading. Readings come in the order of time;
 // others are ignored.
 func (g *Integrator) Add(r Reading) {
+	if r.At <= 0 || r.At >= latestInstant {
+		return
+	}
 	r = g.sift(r)
-	if r.Has&HasAverage != 0 && g.average.At == 0 {
-		g.average = PowerPoint{r.At, r.Average}
+	if r.Has&HasAverage != 0 && g.past.average.At == 0 {
+		g.past.average = PowerPoint{r.At, r.Average}
 	}
-	switch {
-	case g.domain.Counter && r.Has&HasCounter != 0:
+	if r.Has&HasPower != 0 && g.past.first.At == 0 {
+		g.past.first = PowerPoint{r.At, r.Power}
+	}
+	if r.Has&HasCounter != 0 && !g.gauging {
 		g.addCounter(r)
-	case !g.domain.Counter && r.Has&HasPower != 0:
-		g.addPower(r)
 	}
-	if r.Has&HasPower != 0 && r.At > g.power.At {
-		g.power = PowerPoint{r.At, r.Power}
-		g.peak = max(g.peak, r.Power)
+	if r.Has&HasPower != 0 {
+		g.divert(r)
+		if g.gauging {
+			g.addPower(r)
+		}
+		g.note(PowerPoint{r.At, r.Power})
 	}
+	g.findEdge()
 }
 
 // sift removes the quantities of a reading that cannot be.
 func (g *Integrator) sift(r Reading) Reading {
-	if r.Has&HasPower == 0 && r.Has&HasAverage != 0 && !g.domain.Counter {
+	if r.Has&HasPower == 0 && r.Has&HasAverage != 0 && g.gauging {
 		r.Power, r.Has = r.Average, r.Has|HasPower
 	}
-	if r.Has&HasPower != 0 && !g.canBe(r.Power) {
-		r.Has &^= HasPower
-		g.rejected++
+	for _, q := range [...]struct {
+		has Quantity
+		ok  bool
+	}{
+		{HasPower, g.canBe(r.Power)},
+		{HasAverage, g.canBe(r.Average)},
+		{HasCounter, 0 <= r.Counter && r.Counter < 1<<62},
+	} {
+		if r.Has&q.has != 0 && !q.ok {
+			r.Has &^= q.has
+			g.rejected++
+		}
 	}
-	if r.Has&HasAverage != 0 && !g.canBe(r.Average) {
-		r.Has &^= HasAverage
-		g.rejected++
-	}
+	r.Spread = min(max(r.Spread, 0), maxGap)
 	return r
 }
 
 func (g *Integrator) canBe(p energy.Power) bool {
-	return p >= 0 && (g.domain.Limit == 0 || float64(p) <= plausible*float64(g.domain.Limit))
+	return p >= 0 && float64(p) <= plausible*float64(g.limit())
+}
+
+func (g *Integrator) limit() energy.Power {
+	if g.domain.Limit > 0 {
+		return g.domain.Limit
+	}
+	return outlandish
+}
+
+// note takes down a power.
+func (g *Integrator) note(p PowerPoint) {
+	if p.At <= g.power.At {
+		return
+	}
+	g.peak = max(g.peak, p.Power)
+	if g.lowest == unknownPower || p.Power < g.lowest {
+		g.lowest = p.Power
+	}
+	if p.Power != g.power.Power || g.powers == 0 {
+		g.updated = bracket{g.power.At, p.At}
+		g.recent[g.powers%len(g.recent)] = p
+		g.powers++
+	}
+	g.power = p
+}
+
+// divert turns to integrating power where the counter stands still though power
+// is drawn, as some have been seen to, or where there turns out to be none.
+func (g *Integrator) divert(r Reading) {
+	c := &g.counter
+	since := g.past.first.At
+	if c.known {
+		since = c.changed
+	}
+	if g.gauging || g.domain.Fresh || r.Power < energy.Watt || r.At.Sub(since) < stuck {
+		return
+	}
+	g.flush()
+	g.gauging = true
+	if g.begun {
+		g.resume(PowerPoint{g.power.At, r.Power})
+	}
 }
 
 // Finish settles the curve up to an instant at which the last readings were
 // taken or shortly before: the part of a tick that no reading covers is carried
 // on at the last power. What is too long for that stays unobserved.
 func (g *Integrator) Finish(at energy.Instant) {
-	g.release()
-	if !g.begun && g.counter.known {
-		g.begin(g.counter.changed, g.counter.value)
-	}
+	g.conclude(at)
 	if !g.begun {
 		if at > g.from {
 			g.curve.Append(g.from, 0)
-			g.curve.Append(at, 0)
-			g.unobserved = at.Sub(g.from)
 			g.begun = true
+			g.skip(at)
 		}
 		return
 	}
-	end := g.curve.Span().End
-	missing := at.Sub(end)
-	if missing <= 0 {
-		return
-	}
+	missing := at.Sub(g.curve.Span().End)
 	reach := maxGap
-	if g.domain.Counter && !g.domain.Fresh {
-		reach = 2 * max(g.ticks.period, sensorTick)
+	if g.domain.Counter && !g.domain.Fresh && !g.gauging {
+		reach = 2 * max(g.counter.ticks.period, sensorTick)
 	}
-	if missing > reach {
+	switch {
+	case missing <= 0:
+	case missing > reach:
 		g.skip(at)
-		return
+	default:
+		g.carry(at)
 	}
-	g.curve.Append(at, g.curve.At(end)+g.tailPower().For(missing))
-}
-
-// tailPower is what to carry the curve on with: the latest reading, else the
-// mean of the last segment.
-func (g *Integrator) tailPower() energy.Power {
-	if g.power.At > 0 {
-		return g.power.Power
-	}
-	span := g.curve.Span()
-	return g.curve.Energy(energy.Interval{Start: span.End.Add(-sensorTick), End: span.End}).Over(sensorTick)
 }
 
 // skip carries the curve over time in which nothing was seen: no energy.
@@ -234,53 +270,4 @@ func (g *Integrator) skip(to energy.Instant) {
 	}
 	g.unobserved += to.Sub(max(end, g.from))
 	g.curve.Append(to, g.curve.At(end))
-}
-
-// Uncertainty returns that of the energy of an interval. Its parts: the gain of
-// the sensor or model (systematic), the position of the two ends within a tick,
-// the time a power sensor does not see, and the time nobody saw, in which the
-// power was anything up to the limit.
-func (g *Integrator) Uncertainty(v energy.Interval) energy.Uncertainty {
-	e := float64(g.curve.Energy(v))
-	gain := g.domain.Gain
-	if g.domain.Basis == energy.Integrated && g.domain.Window < 1 {
-		gain = math.Hypot(gain, blindness*(1-g.domain.Window))
-	}
-	u := energy.Uncertainty{Systematic: math.Abs(e) * gain}
-	u.Variance = g.edgeVariance(v.Start) + g.edgeVariance(v.End) + g.lead.variance
-	if g.unobserved > 0 {
-		// Uniform between nothing and the limit.
-		most := float64(max(g.domain.Limit, g.peak).For(g.unobserved))
-		u.Variance += most * most / 3
-	}
-	return u
-}
-
-// edgeVariance bounds what the straight line through a segment can be wrong by
-// at an instant inside it.
-func (g *Integrator) edgeVariance(i energy.Instant) float64 {
-	if g.domain.Fresh || g.domain.Basis == energy.Modelled {
-		return 0
-	}
-	span := g.curve.Span()
-	tau := g.ticks.period
-	if tau == 0 {
-		tau = sensorTick
-	}
-	mean := func(from, to energy.Instant) float64 {
-		v := energy.Interval{Start: max(from, span.Start), End: min(to, span.End)}
-		return float64(g.curve.Energy(v).Over(v.Duration()))
-	}
-	here := mean(i.Add(-tau/2), i.Add(tau/2))
-	before, after := mean(i.Add(-3*tau/2), i.Add(-tau/2)), mean(i.Add(tau/2), i.Add(3*tau/2))
-	highest, lowest := max(here, before, after), min(here, before, after)
-	if g.domain.Basis == energy.Integrated {
-		swing := highest * tau.Seconds()
-		return swing * swing / 6
-	}
-	// Within the tick the load may have switched between its neighbours' levels
-	// at any moment: at most a quarter of swing × tick off the line.
-	swing := max(highest-lowest, 0.02*highest) * tau.Seconds() / 4
-	place := here * g.ticks.edge.half().Seconds()
-	return (swing*swing + place*place) / 3
 }

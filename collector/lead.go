@@ -10,92 +10,126 @@ import (
 // the first that the sensor tells about: opening NVML takes longer than starting
 // a process. Most of it was measured all the same, by the sensor's own memory.
 
-// lead says how the time before the first knot was accounted for.
-type lead struct {
-	duration time.Duration
-	variance float64 // µJ²
-}
-
 const (
 	// averageWindow is what NVML's average power covers.
 	averageWindow = time.Second
-	// carry is how far the first power reading is carried back where a sensor
+	// carryBack is how far the first power reading is carried back where a sensor
 	// remembers nothing: about as far as its own window reaches.
-	carry = 250 * time.Millisecond
+	carryBack = 250 * time.Millisecond
+	// steady is how much the power of a device at rest varies at most.
+	steady = 0.05
 )
 
+// past is what is known of the time before the first knot.
+type past struct {
+	points   []PowerPoint // the sensor's own memory, oldest first
+	average  PowerPoint   // the first average
+	first    PowerPoint   // the first power
+	variance float64      // µJ², of the lead's energy
+}
+
 // begin starts the curve with a first knot, which may lie before or after the
-// instant the energy is asked for from. value is the counter's there.
-func (g *Integrator) begin(at energy.Instant, value energy.Energy) {
+// instant the energy is asked for from.
+func (g *Integrator) begin(at energy.Instant) {
 	g.begun = true
 	if at <= g.from {
-		g.base = value
 		g.curve.Append(at, 0)
 		return
 	}
-	known, e := g.before(at)
+	known, e, variance := g.lead(at)
+	g.past.variance = variance
 	g.curve.Append(g.from, 0)
-	if known > g.from {
-		g.unobserved += known.Sub(g.from)
-		if known < at {
-			g.curve.Append(known, 0)
-		}
+	g.skip(known)
+	if known < at {
+		g.curve.Append(at, e)
 	}
-	g.curve.Append(at, e)
-	g.base = value - e
-	// What a sensor remembers places power in time no better than its window.
-	g.lead = lead{duration: at.Sub(known), variance: float64(e) * float64(e) / 12}
 }
 
-// before returns the energy between an instant, as early as can be told but not
-// before g.from, and the first knot at `to`.
-func (g *Integrator) before(to energy.Instant) (energy.Instant, energy.Energy) {
-	if known, e, ok := g.remembered(to); ok {
-		return known, e
+// lead returns the energy between an instant, as early as can be told but not
+// before g.from, and the first knot at to, with its variance in µJ².
+func (g *Integrator) lead(to energy.Instant) (known energy.Instant, e energy.Energy, variance float64) {
+	if known, e, variance, ok := g.remembered(to); ok {
+		return known, e, variance
 	}
-	if g.average.At > 0 {
-		if known := max(g.from, g.average.At.Add(-averageWindow)); known < to {
-			return known, g.average.Power.For(to.Sub(known))
-		}
+	p := &g.past
+	if known := max(g.from, p.average.At.Add(-averageWindow)); p.average.At > 0 && known < to {
+		// Where in its second the average's energy came is not known.
+		e := p.average.Power.For(to.Sub(known))
+		return known, e, float64(e) * float64(e) / 12
 	}
-	if first := g.power; first.At > 0 {
-		if known := max(g.from, to.Add(-carry)); known < to {
-			return known, first.Power.For(to.Sub(known))
-		}
+	first := p.first
+	if first.At == 0 {
+		first = g.power
 	}
-	return to, 0
+	if known := max(g.from, to.Add(-carryBack)); first.At > 0 && known < to {
+		e := first.Power.For(to.Sub(known))
+		return known, e, float64(e) * float64(e) / 3
+	}
+	return to, 0, 0
 }
 
-// remembered integrates the sensor's memory: each of its points holds since the
-// one before.
-func (g *Integrator) remembered(to energy.Instant) (energy.Instant, energy.Energy, bool) {
-	var known, last energy.Instant
-	var e energy.Energy
-	var latest energy.Power
-	for i, p := range g.history {
-		if !g.canBe(p.Power) {
-			continue
+// remembered integrates the sensor's memory: each of its points tells the power
+// of a window before it, and what came between was between them.
+func (g *Integrator) remembered(to energy.Instant) (known energy.Instant, e energy.Energy, variance float64, ok bool) {
+	known = to
+	last := PowerPoint{}
+	for _, p := range g.past.points {
+		if last.At > 0 && p.At > last.At {
+			part, v := g.between(last, p, g.from, to)
+			e, variance = e+part, variance+v
 		}
-		start := p.At
-		if i > 0 {
-			start = g.history[i-1].At
+		if p.At < to {
+			known = min(known, max(p.At, g.from))
 		}
-		start, end := max(start, g.from), min(p.At, to)
-		if end <= g.from {
-			latest, known, last = p.Power, g.from, g.from
-			continue
-		}
-		if start >= to {
-			break
-		}
-		if known == 0 {
-			known = start
-		}
-		e += p.Power.For(max(0, end.Sub(start)))
-		latest, last = p.Power, end
+		last = p
 	}
-	if known == 0 || to.Sub(last) > carry {
-		return 0, 0, false
+	if known == to || to.Sub(last.At) > carryBack {
+		return 0, 0, 0, false
 	}
-	return known, e + latest.For(to.Sub(last)), true
+	return known, e + last.Power.For(to.Sub(max(last.At, known))), variance, true
+}
+
+// between returns the energy between two points of the sensor's memory, as far
+// as it lies between two instants, and its variance in µJ².
+func (g *Integrator) between(p, q PowerPoint, from, to energy.Instant) (energy.Energy, float64) {
+	window := time.Duration(g.domain.Window * float64(g.domain.Tick))
+	opened := max(p.At, q.At.Add(-window))
+	blind := energy.Interval{Start: p.At, End: opened}.Overlap(energy.Interval{Start: from, End: to})
+	seen := energy.Interval{Start: opened, End: q.At}.Overlap(energy.Interval{Start: from, End: to})
+	off := float64((q.Power - p.Power).For(blind))
+	return ((p.Power + q.Power) / 2).For(blind) + q.Power.For(seen), off * off / 12
+}
+
+// remember returns the power before an instant, as the sensor remembers it or
+// still showed it afterwards.
+func (g *Integrator) remember(at energy.Instant) energy.Power {
+	p := unknownPower
+	if first := g.past.first; first.At > 0 && first.At.Sub(at) <= sensorTick {
+		p = first.Power
+	}
+	for _, q := range g.past.points {
+		if q.At <= at && at.Sub(q.At) <= carryBack {
+			p = q.Power
+		}
+	}
+	return p
+}
+
+// Rest returns the power at which the device stayed for the second before its
+// first reading, and false if it did not stay at one.
+func (g *Integrator) Rest() (energy.Power, bool) {
+	first, average := g.past.first, g.past.average
+	if first.At == 0 {
+		return 0, false
+	}
+	lowest, highest, sum, n := first.Power, first.Power, first.Power, energy.Power(1)
+	for _, p := range g.past.points {
+		if first.At.Sub(p.At) <= averageWindow && p.At < first.At {
+			lowest, highest, sum, n = min(lowest, p.Power), max(highest, p.Power), sum+p.Power, n+1
+		}
+	}
+	if average.At > 0 {
+		lowest, highest, sum, n = min(lowest, average.Power), max(highest, average.Power), sum+average.Power, n+1
+	}
+	return sum / n, n > 1 && float64(highest-lowest) <= steady*float64(highest)
 }

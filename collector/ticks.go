@@ -6,10 +6,10 @@ import (
 	"greenagent/energy"
 )
 
-// A hardware energy counter moves in ticks (every 10 to 100 ms, by device) and
-// NVML does not say when. Polling brackets each tick between two readings; since
-// ticks are periodic, the brackets of many ticks together place each of them far
-// better than its own bracket does.
+// A sensor moves in ticks (every 10 to 100 ms, by device) and NVML does not say
+// when. Polling brackets each tick between two readings; since ticks are
+// periodic, the brackets of many ticks together place each of them far better
+// than its own bracket does.
 
 // bracket says that a tick fell after lo, at hi at the latest.
 type bracket struct{ lo, hi energy.Instant }
@@ -20,6 +20,9 @@ func (b bracket) half() time.Duration    { return b.width() / 2 }
 func (b bracket) shift(d time.Duration) bracket {
 	return bracket{b.lo.Add(d), b.hi.Add(d)}
 }
+func (b bracket) widen(d time.Duration) bracket {
+	return bracket{b.lo.Add(-d), b.hi.Add(d)}
+}
 
 // intersect returns what both brackets allow, and whether that is anything.
 func (b bracket) intersect(c bracket) (bracket, bool) {
@@ -27,7 +30,7 @@ func (b bracket) intersect(c bracket) (bracket, bool) {
 	return r, r.lo <= r.hi
 }
 
-// ticks tracks a counter's period and phase. The zero value has no lock: it
+// ticks tracks a sensor's period and phase. The zero value has no lock: it
 // knows each tick by its own bracket only.
 type ticks struct {
 	period time.Duration // 0 without a lock
@@ -47,15 +50,27 @@ const (
 	maxMisses = 3
 )
 
-// lock derives period and phase from the brackets of consecutive ticks, none
-// left out. It reports whether they are periodic and the period is known to a
-// quarter of itself.
+// assume returns ticks of a period known beforehand to one part in fifty, one of
+// which was just seen.
+func assume(period time.Duration, seen bracket) ticks {
+	return ticks{period: period, slack: period / 50, edge: seen, anchor: seen}
+}
+
+// lock derives period and phase from the brackets of consecutive ticks. It
+// reports whether none was left out, they are periodic, and the period is known
+// to a quarter of itself.
 func (k *ticks) lock(seen []bracket) bool {
 	if len(seen) < 3 {
 		return false
 	}
 	shortest, longest := time.Duration(0), time.Duration(1<<62)
 	for i := range seen {
+		if i > 0 && seen[i].lo <= seen[i-1].hi {
+			// No reading between them showed the same as the one before: several
+			// ticks may hide in one bracket, and the period found would be that of
+			// the readings.
+			return false
+		}
 		for j := i + 1; j < len(seen); j++ {
 			n := time.Duration(j - i)
 			shortest = max(shortest, seen[j].lo.Sub(seen[i].hi)/n)
@@ -70,9 +85,7 @@ func (k *ticks) lock(seen []bracket) bool {
 	edge := seen[last]
 	for i, b := range seen[:last] {
 		n := time.Duration(last - i)
-		moved := b.shift(n * period)
-		moved.lo, moved.hi = moved.lo.Add(-n*slack), moved.hi.Add(n*slack)
-		if narrowed, ok := edge.intersect(moved); ok {
+		if narrowed, ok := edge.intersect(b.shift(n * period).widen(n * slack)); ok {
 			edge = narrowed
 		}
 	}
@@ -83,27 +96,15 @@ func (k *ticks) lock(seen []bracket) bool {
 // locked reports whether the period is known.
 func (k *ticks) locked() bool { return k.period > 0 }
 
-// observe takes the bracket of the latest change of the counter and returns
+// observe takes the bracket of the latest change of the sensor and returns
 // where in it the last tick was. Several ticks may have passed since the
-// previous call; the counter shows the last.
+// previous call; the sensor shows the last.
 func (k *ticks) observe(seen bracket) bracket {
 	if !k.locked() {
 		k.edge = seen
 		return seen
 	}
-	// Which tick it was is a matter of rounding: try the likeliest first.
-	likeliest := int64(seen.hi.Sub(k.edge.middle()) / k.period)
-	var narrowed bracket
-	var n int64
-	ok := false
-	for _, n = range [...]int64{likeliest, likeliest + 1, likeliest - 1} {
-		if n < 1 {
-			continue
-		}
-		if narrowed, ok = k.predict(n).intersect(seen); ok {
-			break
-		}
-	}
+	narrowed, n, ok := k.match(seen)
 	if !ok {
 		k.misses++
 		if k.misses >= maxMisses {
@@ -121,13 +122,39 @@ func (k *ticks) observe(seen bracket) bracket {
 	return narrowed
 }
 
+// match returns which tick after the latest fell into a bracket, and where. Which
+// one it was is a matter of rounding: the likeliest is tried first.
+func (k *ticks) match(seen bracket) (narrowed bracket, n int64, ok bool) {
+	likeliest := int64(seen.hi.Sub(k.edge.middle()) / k.period)
+	for _, n := range [...]int64{likeliest, likeliest + 1, likeliest - 1} {
+		if n < 1 {
+			continue
+		}
+		if narrowed, ok := k.predict(n).intersect(seen); ok {
+			return narrowed, n, true
+		}
+	}
+	return bracket{}, 0, false
+}
+
 // predict returns where the n-th tick after the latest must be.
 func (k *ticks) predict(n int64) bracket {
 	d := time.Duration(n) * k.period
-	margin := time.Duration(n)*k.slack + time.Duration(float64(d)*drift)
-	b := k.edge.shift(d)
-	return bracket{b.lo.Add(-margin), b.hi.Add(margin)}
+	return k.edge.shift(d).widen(time.Duration(n)*k.slack + time.Duration(float64(d)*drift))
 }
+
+// aim returns the moment after now at which a reading halves what is not known
+// of where the next tick is, and false where that is known well enough.
+func (k *ticks) aim(now energy.Instant) (energy.Instant, bool) {
+	if !k.locked() || now <= k.edge.hi {
+		return 0, false
+	}
+	next := k.predict(int64(now.Sub(k.edge.middle())/k.period) + 1)
+	return next.middle(), next.middle() > now && next.width() > k.fine()
+}
+
+// fine is how well ticks need to be placed.
+func (k *ticks) fine() time.Duration { return max(k.period/25, time.Millisecond) }
 
 // refine narrows the period by the time since the anchor tick: its error is
 // shared by all the ticks between.

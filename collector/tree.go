@@ -25,43 +25,30 @@ type Tree struct {
 	reaped func() time.Duration
 
 	pids    []int
-	seen    []procfs.Process
-	known   map[Process]*member
+	seen    []*member // alive now, parents before their children
+	members map[int]*member
 	free    []*member
-	alive   map[int]*member // by PID, of this round
 	round   uint64
-	first   Process // the first descendant seen: the command itself
-	name    procfs.Comm
-	orphans member // children of root itself
-	node    procfs.CPU
-	started bool
-}
-
-// member is a descendant as far as it was counted.
-type member struct {
-	parent int
-	own    procfs.Ticks // CPU time counted
-	kids   procfs.Ticks // of children it waited for, as last read
-	owed   procfs.Ticks // counted of children that ended and it has not yet waited for
-	round  uint64
+	command Usage        // the first descendant seen: the command itself
+	estate  inheritance  // of the children of root
+	node    procfs.Ticks // busy, at the last look
+	based   bool         // node was read
 }
 
 // NewTree returns an observer of the descendants of root, all of which belong to
 // owner. reaped tells the CPU time of those children of root that root itself
-// has waited for; nil if it waits for none.
+// has waited for; nil if it waits for none. Time counts from now on.
 func NewTree(proc *procfs.FS, root int, owner Owner, reaped func() time.Duration) *Tree {
-	return &Tree{
-		proc: proc, root: root, owner: owner, reaped: reaped,
-		known: make(map[Process]*member), alive: make(map[int]*member),
+	t := &Tree{proc: proc, root: root, owner: owner, reaped: reaped, members: make(map[int]*member)}
+	if node, err := proc.CPU(); err == nil { // if not, the first Observe says why
+		t.node, t.based = node.Busy(), true
 	}
+	return t
 }
 
-// Has reports whether a process is one of the descendants: one seen before, or
-// one whose ancestors lead to the root.
+// Has reports whether a process is one of the descendants: its ancestors lead to
+// the root.
 func (t *Tree) Has(pid int) bool {
-	if _, ok := t.alive[pid]; ok {
-		return true
-	}
 	var p procfs.Process
 	for range maxDepth {
 		if pid <= 1 || t.proc.Read(pid, &p) != nil {
@@ -79,7 +66,7 @@ func (t *Tree) Has(pid int) bool {
 const maxDepth = 128
 
 // First returns the first descendant seen, the zero Process before.
-func (t *Tree) First() Process { return t.first }
+func (t *Tree) First() Process { return t.command.Process }
 
 // Observe implements Observer for any number of domains that are shared by CPU
 // time: each gets the same usage, in nanoseconds. The zero Process stands for the
@@ -89,141 +76,104 @@ func (t *Tree) Observe(now energy.Instant, dst []Activity) error {
 		return nil
 	}
 	a := &dst[0]
-	*a = Activity{Until: now, Usage: a.Usage[:0], Method: ByCPUTime}
+	*a = Activity{Until: now, Usage: a.Usage[:0], Method: ByCPUTime, Step: uint64(procfs.Tick)}
 
 	node, err := t.proc.CPU()
 	if err != nil {
 		return fmt.Errorf("CPU time of the node: %w", err)
 	}
-	busy := int64(node.Busy() - t.node.Busy())
-	if !t.started {
-		busy = 0
+	mine, err := t.descendants(a)
+	if err != nil {
+		a.Usage = a.Usage[:0] // what was missed now will be there the next time
+	} else {
+		busy := node.Busy()
+		whole := (busy - min(t.node, busy)).Duration()
+		if !t.based {
+			whole = 0
+		}
+		t.node, t.based = busy, true
+		a.Usage = append(a.Usage, Usage{Busy: uint64(max(0, whole-mine))})
+		slices.SortFunc(a.Usage, Compare)
 	}
-	t.node, t.started = node, true
-
-	mine := t.descendants(a)
-	rest := max(0, busy*int64(procfs.Tick)-mine)
-	a.Usage = append(a.Usage, Usage{Busy: uint64(rest)})
-	slices.SortFunc(a.Usage, Compare)
 	for i := range dst[1:] {
-		dst[i+1] = Activity{Until: now, Usage: append(dst[i+1].Usage[:0], a.Usage...), Method: ByCPUTime}
+		usage := append(dst[i+1].Usage[:0], a.Usage...)
+		dst[i+1] = *a
+		dst[i+1].Usage = usage
+	}
+	return err
+}
+
+// descendants appends the usage of the tree and returns the sum of its CPU time.
+func (t *Tree) descendants(a *Activity) (time.Duration, error) {
+	t.round++
+	// What root has waited for is asked before the tree is read: a process that
+	// ends in between is counted as alive now, and once.
+	var reaped time.Duration
+	if t.reaped != nil {
+		reaped = t.reaped()
+	}
+	if err := t.read(); err != nil {
+		return 0, err
+	}
+	t.settle()
+
+	var sum time.Duration
+	t.command.Busy, t.command.Memory = 0, 0
+	for _, m := range t.seen {
+		busy := m.advance() + m.inherit(m.children())
+		u := Usage{Process: m.ID, Owner: t.owner, Command: m.Comm, Busy: uint64(busy), Memory: m.RSS}
+		sum += busy
+		if t.command.Process == (Process{}) || t.command.Process == m.ID {
+			t.command = u
+			continue
+		}
+		a.Usage = append(a.Usage, u)
+	}
+	if t.command.Process != (Process{}) {
+		// Those that root waited for are gone: theirs is booked to the command.
+		late := t.estate.inherit(reaped)
+		sum += late
+		t.command.Busy += uint64(late)
+		a.Usage = append(a.Usage, t.command)
+	}
+	return sum, nil
+}
+
+// read lists the tree as it is now.
+func (t *Tree) read() error {
+	t.seen = t.seen[:0]
+	pids, err := t.proc.Descendants(t.pids[:0], t.root)
+	t.pids = pids
+	if err != nil && !errors.Is(err, procfs.ErrGone) {
+		return fmt.Errorf("descendants of %d: %w", t.root, err)
+	}
+	for _, pid := range pids {
+		t.look(pid)
+	}
+	// The kernel's lists may leave one out while others come and go.
+	for pid, m := range t.members {
+		if m.round != t.round {
+			t.look(pid)
+		}
 	}
 	return nil
 }
 
-// descendants appends the usage of the tree and returns its sum in nanoseconds.
-func (t *Tree) descendants(a *Activity) int64 {
-	t.round++
-	t.read()
-	t.settle()
-	var sum int64
-	book := func(u Usage) {
-		if u.Busy > 0 || u.Memory > 0 {
-			u.Owner = t.owner
-			a.Usage = append(a.Usage, u)
-			sum += int64(u.Busy)
-		}
-	}
-	command := Usage{Process: t.first, Command: t.name}
-	for i := range t.seen {
-		p := &t.seen[i]
-		m := t.alive[p.PID]
-		busy := take(&m.own, p.Busy()) + m.gain(p.ChildUser+p.ChildSystem)
-		u := Usage{Process: p.ID, Command: p.Comm, Busy: uint64(busy) * uint64(procfs.Tick), Memory: p.RSS}
-		if p.ID == t.first {
-			command, t.name = u, p.Comm
-			continue
-		}
-		book(u)
-	}
-	if t.reaped != nil {
-		// What root waited for is booked to the command: those processes are gone.
-		total := procfs.Ticks(t.reaped() / reapedUnit)
-		command.Busy += uint64(t.orphans.gain(total)) * uint64(reapedUnit)
-	}
-	if t.first != (Process{}) {
-		command.Process = t.first
-		book(command)
-	}
-	return sum
-}
-
-// reapedUnit is the resolution in which wait4 tells CPU time.
-const reapedUnit = time.Microsecond
-
-// take returns how much a counter has advanced, 0 if it went back.
-func take(counted *procfs.Ticks, now procfs.Ticks) procfs.Ticks {
-	if now <= *counted {
-		return 0
-	}
-	d := now - *counted
-	*counted = now
-	return d
-}
-
-// gain returns what ended children added that was not counted while they lived.
-func (m *member) gain(kids procfs.Ticks) procfs.Ticks {
-	d := take(&m.kids, kids)
-	paid := min(d, m.owed)
-	m.owed -= paid
-	return d - paid
-}
-
-// read lists the tree as it is now.
-func (t *Tree) read() {
-	t.seen = t.seen[:0]
-	clear(t.alive)
-	pids, err := t.proc.Descendants(t.pids[:0], t.root)
-	t.pids = pids
-	if err != nil && !errors.Is(err, procfs.ErrGone) {
+// look reads one process, if it is still there. Its parent has its time if not.
+func (t *Tree) look(pid int) {
+	var p procfs.Process
+	m := t.members[pid]
+	if m != nil && m.round == t.round || t.proc.Read(pid, &p) != nil {
 		return
 	}
-	for _, pid := range pids {
-		var p procfs.Process
-		if t.proc.Read(pid, &p) != nil {
-			continue // ended between the two looks; its parent has its time
-		}
-		m := t.known[p.ID]
-		if m == nil {
-			m = t.fresh()
-			t.known[p.ID] = m
-			if t.first == (Process{}) {
-				t.first = p.ID
-			}
-		}
-		if m.round == t.round {
-			continue // listed twice while it moved
-		}
-		m.parent, m.round = p.PPID, t.round
-		t.alive[pid] = m
-		t.seen = append(t.seen, p)
+	if m != nil && m.ID != p.ID { // the PID was used again
+		t.bury(m)
+		m = nil
 	}
-}
-
-// settle notes, for each process that is gone, what its parent is about to be
-// credited with a second time.
-func (t *Tree) settle() {
-	for id, m := range t.known {
-		if m.round == t.round {
-			continue
-		}
-		owed := m.own + m.kids
-		if parent, ok := t.alive[m.parent]; ok {
-			parent.owed += owed
-		} else if m.parent == t.root {
-			t.orphans.owed += owed * procfs.Ticks(procfs.Tick/reapedUnit)
-		}
-		delete(t.known, id)
-		t.free = append(t.free, m)
+	if m == nil {
+		m = t.fresh()
+		t.members[pid] = m
 	}
-}
-
-func (t *Tree) fresh() *member {
-	if n := len(t.free); n > 0 {
-		m := t.free[n-1]
-		t.free = t.free[:n-1]
-		*m = member{}
-		return m
-	}
-	return new(member)
+	m.Process, m.round = p, t.round
+	t.seen = append(t.seen, m)
 }

@@ -1,6 +1,9 @@
 package collector
 
 import (
+	"cmp"
+	"slices"
+
 	"greenagent/collector/procfs"
 	"greenagent/energy"
 )
@@ -53,20 +56,34 @@ type Activity struct {
 	// Samples is how many independent observations stand behind Busy, 0 where it
 	// was counted and not sampled.
 	Samples float64
+	// Step is the resolution of Busy where it was counted: each is uncertain by it.
+	Step uint64
+}
+
+// Absorb adds what an earlier activity says to a, as if both had been observed at
+// once.
+func (a *Activity) Absorb(earlier *Activity) {
+	if a.Method == ByNothing || a.Method == ByMemory {
+		a.Method = max(a.Method, earlier.Method)
+		if earlier.Method == ByUtilization {
+			a.Method = ByUtilization
+		}
+	}
+	a.Samples += earlier.Samples
+	for _, u := range earlier.Usage {
+		i, known := slices.BinarySearchFunc(a.Usage, u, Compare)
+		if known {
+			a.Usage[i].Busy += u.Busy
+		} else {
+			a.Usage = slices.Insert(a.Usage, i, u)
+		}
+	}
 }
 
 // Compare orders usage by process, so that a division does not depend on the
 // order in which processes were seen.
 func Compare(a, b Usage) int {
-	switch {
-	case a.Process.PID != b.Process.PID:
-		return a.Process.PID - b.Process.PID
-	case a.Process.Start < b.Process.Start:
-		return -1
-	case a.Process.Start > b.Process.Start:
-		return 1
-	}
-	return 0
+	return cmp.Or(cmp.Compare(a.Process.PID, b.Process.PID), cmp.Compare(a.Process.Start, b.Process.Start))
 }
 
 // Observer says who was busy.

@@ -1,9 +1,6 @@
 package meter
 
-import (
-	"fmt"
-	"sync"
-)
+import "fmt"
 
 // maxFailures is how many different failures of one feed are remembered.
 const maxFailures = 8
@@ -32,15 +29,6 @@ func (f *failures) note(err error) {
 		return
 	}
 	f.messages, f.counts = append(f.messages, message), append(f.counts, 1)
-}
-
-func (f *failures) lockedNote(mu *sync.Mutex, err error) {
-	if err == nil {
-		return
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	f.note(err)
 }
 
 // list returns the failures in words.

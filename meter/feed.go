@@ -2,8 +2,6 @@ package meter
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -29,62 +27,53 @@ type recaller interface {
 	Recall(domain int, dst []collector.PowerPoint) ([]collector.PowerPoint, error)
 }
 
-const (
-	// dense is the cadence while a counter's ticks are looked for, patience for
-	// how long.
-	dense    = 2 * time.Millisecond
-	patience = 500 * time.Millisecond
-	// slowest and fastest bound the cadence that follows from a sensor's tick. A
-	// little less than half the tick, so that no tick passes between two looks.
-	slowest = 50 * time.Millisecond
-	fastest = 9 * time.Millisecond
-	// hostCadence is the cadence of counters that are current whenever read.
-	hostCadence = 100 * time.Millisecond
-)
-
 // feed is a running Feed. The mutex guards what its goroutine writes and a
 // snapshot reads; no lock is held while a source is read.
 type feed struct {
 	Feed
 	clock   energy.Clock
+	from    energy.Instant
 	observe time.Duration
 	done    chan struct{}
 
-	mu          sync.Mutex
-	integrators []*collector.Integrator
-	ledger      *attribution.Ledger
-	floors      []floor
-	booked      []energy.Instant     // up to where each domain's energy is in the ledger
-	pending     []collector.Activity // observed, not yet booked: the curve must settle first
-	spare       []collector.Activity // the buffer of the next observation
-	closed      bool
-	failures    failures
+	mu       sync.Mutex
+	domains  []domain
+	ledger   *attribution.Ledger
+	spare    []collector.Activity // the buffer of the next observation
+	end      energy.Instant       // nothing after it is booked; 0 while running
+	closed   bool
+	failures failures
 
 	readings []collector.Reading
 }
 
+// domain is the state of one domain of a feed.
+type domain struct {
+	integrator *collector.Integrator
+	floor      floor
+	booked     energy.Instant     // up to where its energy is in the ledger
+	pending    collector.Activity // observed, not yet booked: the curve must settle first
+	unobserved time.Duration      // as of the last booking
+}
+
 func newFeed(f Feed, c Config) *feed {
-	domains := f.Source.Domains()
+	list := f.Source.Domains()
 	r := &feed{
-		Feed: f, clock: c.Clock, observe: c.Observe, done: make(chan struct{}),
+		Feed: f, clock: c.Clock, from: c.From, observe: c.Observe, done: make(chan struct{}),
 		ledger: attribution.NewLedger(attribution.Config{
-			Domains: len(domains), Policy: c.Policy, Reserved: c.Reserved,
+			Domains: len(list), Policy: c.Policy, Reserved: c.Reserved,
 		}),
-		floors:  make([]floor, len(domains)),
-		booked:  make([]energy.Instant, len(domains)),
-		pending: make([]collector.Activity, len(domains)),
-		spare:   make([]collector.Activity, len(domains)),
+		domains: make([]domain, len(list)),
+		spare:   make([]collector.Activity, len(list)),
 	}
-	for i, d := range domains {
+	for i, d := range list {
 		g := collector.NewIntegrator(d, c.From)
 		if past, ok := f.Source.(recaller); ok {
 			points, err := past.Recall(i, nil)
 			r.failures.note(err)
 			g.Recall(points)
 		}
-		r.integrators = append(r.integrators, g)
-		r.floors[i].known = d.Floor
-		r.booked[i] = c.From
+		r.domains[i] = domain{integrator: g, floor: floor{known: d.Floor}, booked: c.From}
 	}
 	return r
 }
@@ -92,53 +81,41 @@ func newFeed(f Feed, c Config) *feed {
 // run reads until ctx ends.
 func (f *feed) run(ctx context.Context) {
 	defer close(f.done)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	opened := f.clock.Now()
+	f.read()
 	f.watch() // who is there at the start
-	next := opened.Add(f.observe)
+	f.glance()
+	next := f.clock.Now().Add(f.observe)
+	timer := time.NewTimer(f.cadence())
+	defer timer.Stop()
 	for {
-		f.read()
-		now := f.clock.Now()
-		if now >= next {
-			f.watch()
-			next = max(next.Add(f.observe), now.Add(f.observe/2))
-		}
-		timer.Reset(f.cadence(now.Sub(opened)))
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
 		}
+		f.read()
+		if now := f.clock.Now(); now >= next {
+			f.watch()
+			next = max(next.Add(f.observe), now.Add(f.observe/2))
+		}
+		timer.Reset(f.cadence())
 	}
 }
 
 // cadence returns how long to wait until the next reading.
-func (f *feed) cadence(since time.Duration) time.Duration {
+func (f *feed) cadence() time.Duration {
 	if f.Every > 0 {
 		return f.Every
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	wait := hostCadence
-	for _, g := range f.integrators {
-		d := g.Domain()
-		switch {
-		case d.Fresh:
-		case g.Settling() && since < patience:
-			return dense
-		case d.Counter && g.Tick() > 0:
-			wait = min(wait, clamp(g.Tick()*9/20))
-		case d.Tick > 0:
-			wait = min(wait, clamp(d.Tick*9/20))
-		default:
-			wait = min(wait, slowest)
-		}
+	now := f.clock.Now()
+	wait := f.observe
+	for i := range f.domains {
+		wait = min(wait, f.domains[i].integrator.Cadence(now))
 	}
 	return wait
 }
-
-func clamp(d time.Duration) time.Duration { return min(max(d, fastest), slowest) }
 
 // read takes one reading of the source.
 func (f *feed) read() {
@@ -151,7 +128,7 @@ func (f *feed) read() {
 		return
 	}
 	for _, r := range readings {
-		f.integrators[r.Domain].Add(r)
+		f.domains[r.Domain].integrator.Add(r)
 	}
 }
 
@@ -159,73 +136,104 @@ func (f *feed) read() {
 // settled.
 func (f *feed) watch() {
 	now := f.clock.Now()
+	var err error
 	if f.Observer != nil {
-		f.failures.lockedNote(&f.mu, f.Observer.Observe(now, f.spare))
+		err = f.Observer.Observe(now, f.spare)
 	} else {
 		for i := range f.spare {
-			f.spare[i] = collector.Activity{Until: now}
+			f.spare[i] = collector.Activity{Until: now, Usage: f.spare[i].Usage[:0]}
 		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.failures.note(err)
 	if f.closed {
 		return
 	}
-	f.book()
-	f.pending, f.spare = f.spare, f.pending
-}
-
-// book puts the pending activity's energy into the ledger, as far as it has
-// settled; what has not will be booked with the next.
-func (f *feed) book() {
-	for i, g := range f.integrators {
-		a := &f.pending[i]
-		if a.Until == 0 {
-			continue
+	for i := range f.domains {
+		d := &f.domains[i]
+		f.book(i, min(d.pending.Until, d.integrator.Curve().Span().End))
+		if d.booked < d.pending.Until {
+			// What could not be booked yet will be with the next: those who were
+			// there then count, too.
+			f.spare[i].Absorb(&d.pending)
 		}
-		f.bookDomain(i, min(a.Until, g.Curve().Span().End), a)
+		d.pending, f.spare[i] = f.spare[i], d.pending
 	}
 }
 
-func (f *feed) bookDomain(i int, until energy.Instant, a *collector.Activity) {
-	v := energy.Interval{Start: f.booked[i], End: until}
+// glance takes the floor of a domain that was at rest, and used by nobody, when
+// it was first looked at.
+func (f *feed) glance() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.domains {
+		d := &f.domains[i]
+		if p, ok := d.integrator.Rest(); ok && d.pending.Until != 0 && len(d.pending.Usage) == 0 {
+			d.floor.rest(p)
+		}
+	}
+}
+
+// book puts a domain's energy up to an instant into the ledger, divided by its
+// pending activity.
+func (f *feed) book(i int, until energy.Instant) {
+	d := &f.domains[i]
+	if f.end != 0 {
+		until = min(until, f.end)
+	}
+	v := energy.Interval{Start: d.booked, End: until}
 	if v.Duration() <= 0 {
 		return
 	}
-	f.booked[i] = until
-	e := f.integrators[i].Curve().Energy(v)
+	d.booked = until
+	e := d.integrator.Curve().Energy(v)
+	if unobserved := d.integrator.Unobserved(); unobserved == d.unobserved {
+		d.floor.learn(e.Over(v.Duration()), v.Duration(), len(d.pending.Usage))
+	} else {
+		d.unobserved = unobserved
+	}
 	f.ledger.Book(i, attribution.Cut{
 		Energy:   e,
-		Floor:    f.floors[i].over(v.Duration()),
-		Activity: a,
+		Floor:    d.floor.over(v.Duration()),
+		Activity: &d.pending,
 	})
-	f.floors[i].learn(e, v.Duration(), len(a.Usage))
 }
 
-// finish takes the last readings, settles the curves at an instant and books the
-// rest. grace bounds the wait for the counters' next ticks. Nothing changes
-// afterwards.
+// finish takes the last readings, settles the curves at the end and books the
+// rest. grace bounds the wait for what the sensors may still tell. Nothing
+// changes afterwards.
 func (f *feed) finish(at energy.Instant, grace time.Duration) {
 	f.read()
 	f.watch()
 	deadline := f.clock.Now().Add(grace)
 	for f.waiting(at, deadline) {
-		time.Sleep(dense)
+		time.Sleep(lastLooks)
 		f.read()
 	}
 	f.settle(at)
 }
 
-// waiting reports whether a counter's tick after at is still to come before the
-// deadline.
+// lastLooks is the cadence of the readings that end the last interval.
+const lastLooks = 2 * time.Millisecond
+
+// conclude sets the end: from now on nothing after it is booked.
+func (f *feed) conclude(at energy.Instant) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.end = at
+}
+
+// waiting reports whether a sensor may still tell more about the time before at,
+// and the deadline has not passed.
 func (f *feed) waiting(at, deadline energy.Instant) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.clock.Now() >= deadline {
 		return false
 	}
-	for _, g := range f.integrators {
-		if _, ok := g.NextTick(at); ok && g.Curve().Span().End < at {
+	for i := range f.domains {
+		if !f.domains[i].integrator.Settled(at) {
 			return true
 		}
 	}
@@ -239,71 +247,9 @@ func (f *feed) settle(at energy.Instant) {
 	if f.closed {
 		return
 	}
-	f.closed = true
-	for i, g := range f.integrators {
-		g.Finish(at)
-		f.bookDomain(i, at, &f.pending[i])
+	f.closed, f.end = true, at
+	for i := range f.domains {
+		f.domains[i].integrator.Finish(at)
+		f.book(i, at)
 	}
-}
-
-// state renders the feed's domains and processes.
-func (f *feed) state(v energy.Interval) ([]attribution.DomainState, []attribution.Account, []string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	states := make([]attribution.DomainState, len(f.integrators))
-	for i, g := range f.integrators {
-		b := f.ledger.Balance(i)
-		u := g.Uncertainty(energy.Interval{Start: v.Start, End: f.booked[i]})
-		s := attribution.DomainState{
-			Domain: g.Domain(), Basis: g.Basis(),
-			Energy: b.Energy, Uncertainty: u,
-			Owners: f.ledger.OwnerStates(i, u),
-			Idle:   b.Idle, Unattributed: b.Unattributed,
-			Mean: b.Energy.Over(v.Duration()), Peak: g.Peak(),
-			Unobserved: g.Unobserved(), Rejected: g.Rejected(), Resets: g.Resets(),
-			Floor: f.floors[i].known,
-		}
-		for m, e := range b.Methods {
-			if e > b.Methods[s.Method] {
-				s.Method = collector.Method(m)
-			}
-		}
-		s.Warnings = doubts(&s)
-		states[i] = s
-	}
-	var accounts []attribution.Account
-	for _, a := range f.ledger.Accounts() {
-		a := *a
-		a.Entries = slices.Clone(a.Entries)
-		accounts = append(accounts, a)
-	}
-	return states, accounts, f.failures.list(f.Name)
-}
-
-// doubts says in words what a reader of the figures should know.
-func doubts(s *attribution.DomainState) []string {
-	var list []string
-	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
-	if s.Note != "" {
-		add("%s", s.Note)
-	}
-	if s.Domain.Basis == energy.Counted && s.Basis == energy.Integrated {
-		add("the energy counter did not tick while it was watched: power was integrated instead")
-	}
-	if s.Unobserved >= time.Millisecond {
-		add("%v of the time was not observed; no energy is counted for it, the uncertainty allows for it", s.Unobserved.Round(time.Millisecond))
-	}
-	if s.Resets > 0 {
-		add("the energy counter started anew %d times", s.Resets)
-	}
-	if s.Rejected > 0 {
-		add("%d impossible readings were not used", s.Rejected)
-	}
-	if len(s.Owners) > 0 && s.Floor == 0 && s.Basis != energy.Unknown {
-		add("the idle power is not known, as the device was in use from the start: dynamic energy contains it")
-	}
-	if s.Method == collector.ByMemory {
-		add("several processes and no statistic of who was active: divided by the memory they hold")
-	}
-	return list
 }

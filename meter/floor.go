@@ -6,22 +6,42 @@ import (
 	"greenagent/energy"
 )
 
-// floor is what a domain draws when nobody uses it, learnt while that is so.
+// floor is what a domain draws when nobody uses it. It is known from the source,
+// or learnt while that is so.
 type floor struct {
 	known energy.Power
+	// last is the mean of the idle interval before, 0 if that was not idle. After a
+	// process ends, clocks and fans take seconds to come down: what is still
+	// falling is no floor yet.
+	last energy.Power
 }
 
-// shortestIdle is the shortest time without anybody from which a floor is
-// learnt: long enough for a sensor to tell.
-const shortestIdle = 400 * time.Millisecond
+const (
+	// shortestIdle is the shortest time without anybody from which a floor is
+	// learnt: long enough for a sensor to tell.
+	shortestIdle = 400 * time.Millisecond
+	// settled is the relative difference between two idle intervals below which the
+	// power has come to rest.
+	settled = 0.05
+)
 
-// learn takes an interval in which so many processes were present. The lowest
-// mean counts: after a process ends, clocks take seconds to come down.
-func (f *floor) learn(e energy.Energy, d time.Duration, present int) {
-	if present > 0 || d < shortestIdle || e <= 0 {
+// learn takes the mean power of an interval that lasted d, in which so many
+// processes were present. The lowest floor counts.
+func (f *floor) learn(p energy.Power, d time.Duration, present int) {
+	last := f.last
+	f.last = 0
+	if present > 0 || d < shortestIdle || p <= 0 {
 		return
 	}
-	if p := e.Over(d); f.known == 0 || p < f.known {
+	f.last = p
+	if last > 0 && float64(max(p, last)-min(p, last)) <= settled*float64(last) {
+		f.rest(p)
+	}
+}
+
+// rest takes a power at which the domain is known to have been at rest.
+func (f *floor) rest(p energy.Power) {
+	if p > 0 && (f.known == 0 || p < f.known) {
 		f.known = p
 	}
 }

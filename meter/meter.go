@@ -78,6 +78,9 @@ func (m *Meter) Finish(at energy.Instant, grace time.Duration) attribution.Snaps
 	m.to = at
 	feeds := slices.Clone(m.feeds)
 	m.mu.Unlock()
+	for _, f := range feeds {
+		f.conclude(at)
+	}
 
 	var ended sync.WaitGroup
 	timeout := make(chan struct{})
@@ -120,7 +123,7 @@ func (m *Meter) Snapshot() attribution.Snapshot {
 	}
 	rows := map[rowKey]int{}
 	for _, f := range feeds {
-		domains, accounts, warnings := f.state(s.Interval)
+		domains, accounts, warnings := f.state()
 		offset := len(s.Domains)
 		s.Domains = append(s.Domains, domains...)
 		s.Warnings = append(s.Warnings, warnings...)

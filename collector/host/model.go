@@ -80,11 +80,11 @@ func OpenModel(facts Facts, proc *procfs.FS, clock energy.Clock) (*Model, error)
 	m := &Model{clock: clock, proc: proc, threads: max(1, facts.LogicalCPUs)}
 	if facts.LogicalCPUs > 0 {
 		load, relative, note := modelCPU(&facts)
-		m.add("cpu", CPU, load, relative, note)
+		m.add("cpu", facts.CPUModel, CPU, load, relative, note)
 	}
 	if facts.Memory > 0 {
 		load, note := modelMemory(facts.Memory, facts.Virtual)
-		m.add("memory", Memory, load, uncertaintyMemory, note)
+		m.add("memory", fmt.Sprintf("%.3g GiB", float64(facts.Memory)/(1<<30)), Memory, load, uncertaintyMemory, note)
 	}
 	if len(m.domains) == 0 {
 		return nil, fmt.Errorf("model: number of CPUs and size of memory are unknown: %w", ErrAbsent)
@@ -97,10 +97,13 @@ func OpenModel(facts Facts, proc *procfs.FS, clock energy.Clock) (*Model, error)
 	return m, nil
 }
 
-func (m *Model) add(name string, t Type, load Load, relative float64, note string) {
+func (m *Model) add(id, name string, t Type, load Load, relative float64, note string) {
+	if name == "" {
+		name = id
+	}
 	m.domains = append(m.domains, Domain{
-		ID: "model:" + name, Name: name, Type: t, Parent: NoParent, Kind: Counter, Basis: energy.Modelled,
-		Idle: load.Idle, Uncertainty: relative, Note: note,
+		ID: "model:" + id, Name: name, Type: t, Parent: NoParent, Kind: Counter, Basis: energy.Modelled,
+		Resolution: procfs.Tick, Idle: load.Idle, Full: load.Full, Uncertainty: relative, Note: note,
 	})
 	m.loads = append(m.loads, load)
 }

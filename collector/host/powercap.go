@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"greenagent/energy"
 )
@@ -47,6 +48,10 @@ const (
 	raplUncertainty     = 0.05
 	raplDRAMUncertainty = 0.10
 )
+
+// raplUpdate is how often the counters move (Intel SDM vol. 3B, "RAPL Domains":
+// updated every ~1 ms).
+const raplUpdate = time.Millisecond
 
 // OpenPowercap opens the zones below sys (normally "/sys"). What is wrong with
 // single zones is in Warnings; it fails with ErrAbsent, ErrPermission or
@@ -267,7 +272,7 @@ func (p *Powercap) sameCounter(a, b *found) bool {
 func (p *Powercap) add(f found) {
 	d := Domain{
 		ID: f.id, Name: f.full, Type: CPU, Parent: NoParent, Kind: Counter, Basis: energy.Counted,
-		Uncertainty: raplUncertainty, Longest: f.wrap.Longest(),
+		Uncertainty: raplUncertainty, Longest: f.wrap.Longest(), Resolution: raplUpdate,
 	}
 	switch {
 	case f.name == "dram":

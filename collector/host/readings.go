@@ -98,9 +98,12 @@ type Domain struct {
 	// Longest is the time between two readings of a Counter beyond which a
 	// whole turn of it may go unseen, 0 if it does not turn over.
 	Longest time.Duration
-	// Idle is what the domain draws at rest. Only the model knows; 0 is
-	// unknown.
-	Idle energy.Power
+	// Resolution is how long a Counter, or what a model derives it from, may
+	// stand still between two steps; 0 if that is too short to matter.
+	Resolution time.Duration
+	// Idle is what the domain draws at rest and Full what under full load. Only
+	// the model knows; 0 is unknown.
+	Idle, Full energy.Power
 	// Uncertainty is the relative standard uncertainty (k = 1) of the
 	// domain's energy, common to all its readings.
 	Uncertainty float64

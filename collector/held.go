@@ -1,0 +1,173 @@
+package collector
+
+import (
+	"slices"
+	"time"
+
+	"greenagent/energy"
+)
+
+// Ticks are held back before they go into the curve: the latest always, as the
+// power that follows helps to place what happened before it, and all of them
+// while a counter's period is looked for, as that helps to place the ticks.
+
+// tick is a tick of a sensor to a value of its counter, or of its integral.
+type tick struct {
+	bracket bracket
+	value   energy.Energy
+}
+
+// hold takes a tick that was seen, and books the one before.
+func (g *Integrator) hold(t tick) {
+	g.held = append(g.held, t)
+	g.drain()
+}
+
+// drain moves the ticks that have a successor into the curve.
+func (g *Integrator) drain() {
+	for len(g.held) > 1 {
+		t, next := g.held[0], g.held[1]
+		after := unknownPower
+		if d := next.bracket.middle().Sub(t.bracket.middle()); d > 0 {
+			after = (next.value - t.value).Over(d)
+		}
+		g.held = slices.Delete(g.held, 0, 1)
+		g.book(t, after)
+	}
+}
+
+// flush moves all ticks into the curve, whatever might still be learnt of them.
+func (g *Integrator) flush() {
+	if g.counter.searching {
+		g.place()
+	}
+	g.drain()
+	if len(g.held) > 0 {
+		t := g.held[0]
+		g.held = g.held[:0]
+		g.book(t, unknownPower)
+	}
+}
+
+func (g *Integrator) book(t tick, after energy.Power) {
+	if g.counter.opening {
+		g.counter.opening = false
+		g.enter(t)
+	} else {
+		g.extend(t, after)
+	}
+}
+
+// enter starts the curve, or resumes it in a new epoch.
+func (g *Integrator) enter(t tick) {
+	at := t.bracket.middle()
+	g.levels = [2]energy.Power{unknownPower, g.remember(at)}
+	if g.begun {
+		g.skip(at)
+	} else {
+		g.begin(at)
+	}
+	g.base = t.value - g.curve.At(g.curve.Span().End)
+}
+
+// extend carries the curve on to a tick. after is the power that followed, which
+// tells when within the tick it changed.
+func (g *Integrator) extend(t tick, after energy.Power) {
+	end := g.curve.Span().End
+	// Estimates may put two ticks into one place; the later carries both.
+	at := max(t.bracket.middle(), end+1)
+	start, e, d := g.curve.At(end), g.due(t), at.Sub(end)
+	if x, ok := step(d, e, g.levels[1], after); ok && d <= 2*g.tau() {
+		g.curve.Append(end.Add(x), start+g.levels[1].For(x))
+	}
+	g.curve.Append(at, start+e)
+	g.levels = [2]energy.Power{g.levels[1], e.Over(d)}
+	if g.past.first.At == 0 && !g.domain.Fresh {
+		g.note(PowerPoint{at, g.levels[1]}) // for want of a power sensor
+	}
+}
+
+// due returns the energy between the end of the curve and a tick.
+func (g *Integrator) due(t tick) energy.Energy {
+	return max(t.value-g.base-g.curve.At(g.curve.Span().End), 0)
+}
+
+// conclude moves the ticks held back into the curve. The last of them usually
+// fell after the end of what is asked for, and the command with all it did ended
+// there: how the tick's energy divides is worth a thought.
+func (g *Integrator) conclude(at energy.Instant) {
+	if g.counter.searching {
+		g.place()
+	}
+	g.drain()
+	if len(g.held) > 0 && !g.counter.opening {
+		last, end := g.held[0], g.curve.Span().End
+		if tickAt := last.bracket.middle(); end < at && at < tickAt {
+			if part, ok := g.divide(g.due(last), at.Sub(end), tickAt.Sub(at)); ok {
+				g.curve.Append(at, g.curve.At(end)+part)
+			}
+		}
+	}
+	g.flush()
+}
+
+// divide returns what part of the last tick's energy e came in the time y until
+// the end rather than in the time z that followed, where that can be told: the
+// power was level, and then it was not.
+func (g *Integrator) divide(e energy.Energy, y, z time.Duration) (energy.Energy, bool) {
+	at := g.curve.Span().End.Add(y)
+	before, mean := g.levels[1], e.Over(y+z)
+	if before == unknownPower || alike(before, mean, sameLevel) || !g.levelUntil(at) {
+		return 0, false
+	}
+	if after, ok := g.afterwards(at); ok {
+		return e - min(after.For(z), e), true
+	}
+	// Nothing tells the power after the end. If it fell, then at the end.
+	return early(y+z, y, e, before, max(g.lowest, 0)), mean < before
+}
+
+// levelUntil reports whether the power was much the same for the last two ticks
+// before an instant.
+func (g *Integrator) levelUntil(at energy.Instant) bool {
+	since := g.curve.Span().End.Add(-2 * g.tau())
+	for _, p := range g.recent[:min(g.powers, len(g.recent))] {
+		if since < p.At && p.At <= at && !alike(p.Power, g.levels[1], unsteady) {
+			return false
+		}
+	}
+	return g.levels[0] == unknownPower || alike(g.levels[0], g.levels[1], unsteady)
+}
+
+// afterwards returns the power after an instant, if its sensor was updated since.
+// What the sensor's window saw before the instant was as before.
+func (g *Integrator) afterwards(at energy.Instant) (energy.Power, bool) {
+	tick := g.domain.Tick
+	if tick == 0 {
+		tick = sensorTick
+	}
+	window := time.Duration(g.domain.Window * float64(tick))
+	seen := g.updated.middle().Sub(at)
+	switch {
+	case g.domain.Lag > 0 || g.updated.lo < at || seen < window/4 || g.updated.width() > tick/2:
+		return 0, false
+	case seen >= window:
+		return g.power.Power, true
+	}
+	rest := g.power.Power.For(window) - g.levels[1].For(window-seen)
+	return max(rest, 0).Over(seen), true
+}
+
+// carry carries the curve on to the end at the power of the latest reading, or
+// else of the last second.
+func (g *Integrator) carry(at energy.Instant) {
+	end := g.curve.Span().End
+	p, swing := g.power.Power, g.peak-max(g.lowest, 0)
+	if g.power.At == 0 {
+		p = g.curve.Energy(energy.Interval{Start: end.Add(-time.Second), End: end}).Over(time.Second)
+		swing = p
+	}
+	off := float64(swing.For(at.Sub(end)))
+	g.tail += off * off / 12
+	g.curve.Append(at, g.curve.At(end)+p.For(at.Sub(end)))
+}

@@ -1,0 +1,94 @@
+package meter
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"greenagent/attribution"
+	"greenagent/collector"
+	"greenagent/energy"
+)
+
+// state renders the feed's domains and processes.
+func (f *feed) state() ([]attribution.DomainState, []attribution.Account, []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	states := make([]attribution.DomainState, len(f.domains))
+	for i := range f.domains {
+		states[i] = f.domainState(i)
+	}
+	var accounts []attribution.Account
+	for _, row := range f.ledger.Accounts() {
+		a := *row
+		a.Entries = slices.Clone(a.Entries)
+		for i := range states {
+			if states[i].Basis == energy.Unknown {
+				a.Entries[i] = attribution.Entry{}
+			}
+		}
+		accounts = append(accounts, a)
+	}
+	return states, accounts, f.failures.list(f.Name)
+}
+
+// domainState renders a domain as far as it is booked. Of one whose figure is
+// not known, nothing is told that could be taken for one.
+func (f *feed) domainState(i int) attribution.DomainState {
+	d := &f.domains[i]
+	g := d.integrator
+	s := attribution.DomainState{
+		Domain: g.Domain(), Basis: g.Basis(d.booked),
+		Unobserved: g.Unobserved(), Rejected: g.Rejected(), Resets: g.Resets(), Floor: d.floor.known,
+	}
+	if s.Basis != energy.Unknown {
+		b := f.ledger.Balance(i)
+		s.Energy, s.Idle, s.Unattributed = b.Energy, b.Idle, b.Unattributed
+		s.Uncertainty = g.Uncertainty(b.Energy, d.booked)
+		s.Owners = f.ledger.OwnerStates(i, s.Uncertainty)
+		s.Mean, s.Peak = b.Energy.Over(d.booked.Sub(f.from)), g.Peak()
+		for m, e := range b.Methods {
+			if e > b.Methods[s.Method] {
+				s.Method = collector.Method(m)
+			}
+		}
+	}
+	s.Warnings = doubts(&s, d.booked.Sub(f.from))
+	return s
+}
+
+// doubts says in words what a reader of the figures should know.
+func doubts(s *attribution.DomainState, length time.Duration) []string {
+	var list []string
+	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+	if s.Note != "" {
+		add("%s", s.Note)
+	}
+	if s.Basis == energy.Unknown {
+		if length < 2*s.Resolution {
+			add("unknown: %v is too short for a source that resolves %v", length.Round(time.Microsecond), s.Resolution)
+		} else {
+			add("unknown: nothing was read")
+		}
+		return list
+	}
+	if s.Domain.Basis == energy.Counted && s.Basis == energy.Integrated {
+		add("the energy counter did not tick while it was watched: power was integrated instead")
+	}
+	if s.Unobserved >= time.Millisecond {
+		add("%v of the time was not observed; no energy is counted for it, the uncertainty allows for it", s.Unobserved.Round(time.Millisecond))
+	}
+	if s.Resets > 0 {
+		add("the energy counter started anew %d times", s.Resets)
+	}
+	if s.Rejected > 0 {
+		add("%d impossible readings were not used", s.Rejected)
+	}
+	if len(s.Owners) > 0 && s.Floor == 0 {
+		add("the idle power is not known, as the device was in use from the start: dynamic energy contains it")
+	}
+	if s.Method == collector.ByMemory {
+		add("several processes and no statistic of who was active: divided by the memory they hold")
+	}
+	return list
+}
