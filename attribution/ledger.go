@@ -155,9 +155,10 @@ func (l *Ledger) bookIdle(domain int, amount energy.Energy, present []collector.
 	case Equal:
 		ok = l.split(amount, present, once)
 	case Memory:
-		// What the unobserved rest of a node holds is not known.
-		ok = !slices.ContainsFunc(present, func(u collector.Usage) bool { return u.Process == collector.Process{} }) &&
-			l.split(amount, present, memory)
+		// Nothing is known of who holds what if it is not of the rest of the node.
+		ok = !slices.ContainsFunc(present, func(u collector.Usage) bool {
+			return u.Process == collector.Process{} && u.Memory == 0
+		}) && l.split(amount, present, memory)
 	}
 	switch {
 	case !ok:

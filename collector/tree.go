@@ -92,7 +92,7 @@ func (t *Tree) Observe(now energy.Instant, dst []Activity) error {
 			whole = 0
 		}
 		t.node, t.based = busy, true
-		a.Usage = append(a.Usage, Usage{Busy: uint64(max(0, whole-mine))})
+		a.Usage = append(a.Usage, t.rest(max(0, whole-mine)))
 		slices.SortFunc(a.Usage, Compare)
 	}
 	for i := range dst[1:] {
@@ -101,6 +101,19 @@ func (t *Tree) Observe(now energy.Instant, dst []Activity) error {
 		dst[i+1].Usage = usage
 	}
 	return err
+}
+
+// rest returns the usage of everything else on the node.
+func (t *Tree) rest(busy time.Duration) Usage {
+	u := Usage{Busy: uint64(busy)}
+	if node, err := t.proc.Memory(); err == nil { // 0 is unknown, and so it stays
+		u.Memory = node.Used()
+		for _, m := range t.seen {
+			u.Memory -= m.RSS
+		}
+		u.Memory = max(u.Memory, 0)
+	}
+	return u
 }
 
 // descendants appends the usage of the tree and returns the sum of its CPU time.
