@@ -130,11 +130,13 @@ func TestPeopleRead(t *testing.T) {
 		{(10200 * energy.Watt).String(), "10.2 kW"},
 		{(1500 * energy.Gram).String(), "1.50 kg"},
 		{energy.Carbon(0).String(), "0 g"},
-		{(810 * energy.Milligram).Per(1.2e6), "675 ng"},
-		{(42 * energy.Joule).Per(1000), "42.0 mJ"},
+		{energy.GramsFor(6.75e-7), "675 ng"},
+		{energy.GramsFor(1e-30), "1.00e-18 pg"},
+		{energy.JoulesFor(0.042), "42.0 mJ"},
 		{(12345 * energy.Joule).PlusMinus(357 * energy.Joule), "12.35 ± 0.36 kJ"},
 		{(500 * energy.Joule).PlusMinus(0), "500 J"},
-		{(500 * energy.Joule).PlusMinus(1500 * energy.Joule), "500 ± 1500 J"},
+		{(500 * energy.Joule).PlusMinus(1500 * energy.Joule), "0.5 ± 1.5 kJ"},
+		{energy.Energy(340).PlusMinus(556826), "0 ± 557 mJ"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)

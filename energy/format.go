@@ -20,7 +20,8 @@ var (
 		{float64(Joule), float64(Joule), "J"},
 		{float64(Millijoule), float64(Millijoule), "mJ"},
 		{float64(Microjoule), float64(Microjoule), "µJ"},
-		{0, 1e-3 * float64(Microjoule), "nJ"},
+		{1e-3, 1e-3 * float64(Microjoule), "nJ"},
+		{0, 1e-6 * float64(Microjoule), "pJ"},
 	}
 	powerScales = []scale{
 		{float64(Kilowatt), float64(Kilowatt), "kW"},
@@ -34,7 +35,8 @@ var (
 		{float64(Gram), float64(Gram), "g"},
 		{float64(Milligram), float64(Milligram), "mg"},
 		{float64(Microgram), float64(Microgram), "µg"},
-		{0, 1e-3 * float64(Microgram), "ng"},
+		{1e-3, 1e-3 * float64(Microgram), "ng"},
+		{0, 1e-6 * float64(Microgram), "pg"},
 	}
 )
 
@@ -48,23 +50,24 @@ func (p Power) String() string { return format(float64(p), powerScales) }
 // String formats c for people: "12.3 g".
 func (c Carbon) String() string { return format(float64(c), carbonScales) }
 
-// PlusMinus formats e and its uncertainty u in one unit: "12.34 ± 0.36 kJ". The
-// uncertainty has two significant digits and e is rounded to the same place,
-// since further digits would say nothing.
+// PlusMinus formats e and its uncertainty u in one unit, that of the larger:
+// "12.34 ± 0.36 kJ". The uncertainty has two significant digits and e is rounded
+// to the same place, since further digits would say nothing.
 func (e Energy) PlusMinus(u Energy) string {
-	s := scaleFor(math.Abs(float64(e)), energyScales)
 	if u <= 0 {
 		return e.String()
 	}
-	decimals := places(float64(u)/s.size, 2)
+	s := scaleFor(max(math.Abs(float64(e)), float64(u)), energyScales)
+	decimals := min(places(float64(u)/s.size, 2), mostDecimals)
 	return fixed(float64(e)/s.size, decimals) + " ± " + fixed(float64(u)/s.size, decimals) + " " + s.unit
 }
 
-// Per formats the energy of one of count units of work: "35.3 mJ".
-func (e Energy) Per(count float64) string { return format(float64(e)/count, energyScales) }
+// JoulesFor formats joules for people where they are a quotient that may be far
+// below a microjoule: energy per token.
+func JoulesFor(j float64) string { return format(j*float64(Joule), energyScales) }
 
-// Per formats the mass for one of count units of work: "670 ng".
-func (c Carbon) Per(count float64) string { return format(float64(c)/count, carbonScales) }
+// GramsFor formats grams for people where they are such a quotient.
+func GramsFor(g float64) string { return format(g*float64(Gram), carbonScales) }
 
 func format(v float64, scales []scale) string {
 	if v == 0 {
@@ -96,9 +99,16 @@ func places(v float64, digits int) int {
 	// 9.996 counts as the 10.0 it is shown as.
 	rounded := math.Abs(v) * (1 + 0.5*math.Pow10(-digits))
 	magnitude := int(math.Floor(math.Log10(rounded))) + 1
-	return min(max(digits-magnitude, 0), 6)
+	return max(digits-magnitude, 0)
 }
 
+// mostDecimals is where fixed gives up: what needs more is written with an
+// exponent.
+const mostDecimals = 6
+
 func fixed(v float64, decimals int) string {
+	if decimals > mostDecimals {
+		return strconv.FormatFloat(v, 'e', 2, 64)
+	}
 	return strconv.FormatFloat(v, 'f', decimals, 64)
 }

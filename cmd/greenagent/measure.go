@@ -238,13 +238,11 @@ func (m *measurement) render(result supervise.Result, s attribution.Snapshot, st
 		Exit:  runfile.Exit{Code: result.Code},
 		Start: started, End: started.Add(length), Duration: length,
 		Host: runfile.Host{
-			Name: m.facts.Hostname, OS: m.facts.OS, Kernel: m.facts.Kernel,
-			CPU: m.facts.CPUModel, CPUs: m.facts.LogicalCPUs,
+			Name: runfile.Known(m.facts.Hostname), OS: runfile.Known(m.facts.OS), Kernel: runfile.Known(m.facts.Kernel),
+			CPU: runfile.Known(m.facts.CPUModel), CPUs: runfile.Known(m.facts.LogicalCPUs),
+			Memory: runfile.Known(m.facts.Memory),
 		},
 		Units: o.counts, Missing: m.missing, Warnings: m.warnings, Owner: theRun,
-	}
-	if m.facts.Memory > 0 {
-		facts.Host.Memory = &m.facts.Memory
 	}
 	if result.Signal != 0 {
 		name := unix.SignalName(result.Signal)

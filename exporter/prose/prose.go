@@ -28,6 +28,12 @@ func Shorten(s string, n int) string {
 	return string([]rune(s)[:n-1]) + "…"
 }
 
+// Line makes one printable line of text that may have several, of at most n
+// characters.
+func Line(s string, n int) string {
+	return Shorten(Printable(strings.Join(strings.Fields(s), " ")), n)
+}
+
 // Wrap breaks text between words into lines of at most n characters, where its
 // words allow that; none for empty text.
 func Wrap(text string, n int) []string {

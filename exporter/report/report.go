@@ -7,6 +7,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,7 +64,7 @@ func (p *page) head(r runfile.Run) {
 	if name == "" {
 		name = strings.Join(r.Command, " ")
 	}
-	p.linef("\ngreenagent: %s, %s, %s", prose.Shorten(prose.Printable(name), 60), exit, duration(time.Duration(r.Duration)))
+	p.linef("\ngreenagent: %s, %s, %s", prose.Line(name, 60), exit, duration(time.Duration(r.Duration)))
 }
 
 func (p *page) total(r runfile.Run) {
@@ -82,10 +83,7 @@ func (p *page) total(r runfile.Run) {
 		parts = append(parts, label(part, ""))
 	}
 	text = strings.Join(parts, " + ")
-	if basis := bases(r); basis != "" {
-		text += ": " + basis
-	}
-	p.item("", text)
+	p.item("", text+": "+bases(r))
 }
 
 // absence says why no energy is known at all.
@@ -99,23 +97,25 @@ func absence(r runfile.Run) string {
 // bases tells how much of the total is measured.
 func bases(r runfile.Run) string {
 	var measured, modelled energy.Energy
+	sensors, models := 0, 0
 	for _, d := range r.Domains {
-		if d.Run == nil || d.Type == "host" {
-			continue
-		}
-		if d.Basis.Measured() {
+		switch {
+		case d.Run == nil || d.Type == "host":
+		case d.Basis.Measured():
 			measured += *d.Run + *d.RunIdle
-		} else {
+			sensors++
+		default:
 			modelled += *d.Run + *d.RunIdle
+			models++
 		}
 	}
 	switch {
-	case measured == 0 && modelled == 0:
-		return ""
-	case modelled == 0:
+	case models == 0:
 		return "measured"
-	case measured == 0:
+	case sensors == 0:
 		return "modelled, nothing was measured"
+	case measured+modelled == 0:
+		return "some measured, some modelled"
 	}
 	percent := 100 * measured.Joules() / (measured + modelled).Joules()
 	switch {
@@ -128,15 +128,15 @@ func bases(r runfile.Run) string {
 }
 
 func (p *page) devices(r runfile.Run) {
-	rows := table{{"", "this run", "its idle", "of the device's", "others", "idle", "no owner", ""}}
+	rows := table{{"", "this run", "idle in it", "of the device's", "others", "idle", "no owner", ""}}
 	for i, d := range r.Domains {
-		name := label(d.Type, number(r.Domains, i)+prose.Shorten(prose.Printable(d.Name), 34))
+		name := label(d.Type, number(r.Domains, i)+prose.Line(d.Name, 34))
 		if d.Energy == nil {
-			rows = append(rows, []string{name, "unknown", "", "", "", "", "", "nothing was read"})
+			rows = append(rows, []string{name, "unknown", "", "", "", "", "", unread(d)})
 			continue
 		}
 		rows = append(rows, []string{
-			name, d.Run.PlusMinus(*d.RunUncertainty), amount(*d.RunIdle), d.Energy.PlusMinus(*d.Uncertainty),
+			name, (*d.Run + *d.RunIdle).PlusMinus(*d.RunUncertainty), amount(*d.RunIdle), d.Energy.PlusMinus(*d.Uncertainty),
 			amount(*d.Others), amount(*d.Idle), amount(*d.Unattributed), obtained(d),
 		})
 	}
@@ -213,6 +213,14 @@ func amount(e energy.Energy) string {
 	return e.String()
 }
 
+// unread says why a device has no figures: its own warnings say more.
+func unread(d runfile.Domain) string {
+	if len(d.Warnings) > 0 {
+		return "see notes"
+	}
+	return "nothing was read"
+}
+
 // obtained says how a figure came about.
 func obtained(d runfile.Domain) string {
 	switch d.Basis {
@@ -231,14 +239,22 @@ func (p *page) emissions(r runfile.Run) {
 	switch {
 	case e.Operational != nil:
 		f := e.Factor
-		p.item("Emissions", fmt.Sprintf("%s CO2e (%s to %s)", e.Operational, e.Low, e.High))
+		p.item("Emissions", fmt.Sprintf("%s CO2e (%s to %s)", mass(*e.Operational), mass(*e.Low), mass(*e.High)))
 		p.item("", fmt.Sprintf("%s %.4g g/kWh (%s %s of %d, %s) × PUE %.3g (%s)",
 			*e.Zone, float64(*e.Intensity), f.Basis, f.Kind, f.Year, f.Source, *e.PUE, *e.PUESource))
 	case e.Low != nil:
-		p.item("Emissions", fmt.Sprintf("%s to %s CO2e, depending on where this is: tell with --zone, e.g. --zone FR", e.Low, e.High))
+		p.item("Emissions", fmt.Sprintf("%s to %s CO2e, depending on where this is: tell with --zone, e.g. --zone FR", mass(*e.Low), mass(*e.High)))
 	default:
 		p.item("Emissions", "unknown, as the energy is")
 	}
+}
+
+// mass formats emissions, which are rounded to the microgram.
+func mass(c energy.Carbon) string {
+	if c == 0 {
+		return "under 1 µg"
+	}
+	return c.String()
 }
 
 func (p *page) units(r runfile.Run) {
@@ -249,15 +265,23 @@ func (p *page) units(r runfile.Run) {
 	slices.Sort(names)
 	for _, name := range names {
 		u := r.Units[name]
-		text := strconv.FormatFloat(u.Count, 'f', -1, 64)
-		if r.Energy.Run != nil && u.Count > 0 {
-			text += ", " + (*r.Energy.Run + *r.Energy.RunIdle).Per(u.Count) + " each"
+		text := count(u.Count)
+		if u.Energy != nil {
+			text += ", " + energy.JoulesFor(*u.Energy) + " each"
 		}
-		if r.Emissions.Operational != nil && u.Count > 0 {
-			text += ", " + r.Emissions.Operational.Per(u.Count) + " CO2e each"
+		if u.Carbon != nil {
+			text += ", " + energy.GramsFor(*u.Carbon) + " CO2e each"
 		}
 		p.item(prose.Shorten(prose.Printable(name), 12), text)
 	}
+}
+
+// count formats an amount of work: whole numbers as such while they can be read.
+func count(v float64) string {
+	if v == math.Trunc(v) && v < 1e15 {
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
 // maxNotes is how many caveats are shown; the run file has them all.

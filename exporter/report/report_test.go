@@ -58,6 +58,7 @@ func TestReport(t *testing.T) {
 	unknown := runfile.Run{Command: []string{"true"}, Duration: runfile.Seconds(900 * time.Microsecond)}
 	killed := training()
 	killed.Exit = runfile.Exit{Code: 137, Signal: ptr("SIGKILL")}
+	killed.Units = map[string]runfile.Unit{"tokens": {Count: 1.2e6, Energy: ptr(0.03526)}}
 	killed.Name, killed.Emissions = "baseline", runfile.Emissions{Low: ptr(energy.Gram), High: ptr(30 * energy.Gram)}
 	for name, run := range map[string]runfile.Run{"training": training(), "unknown": unknown, "killed": killed} {
 		t.Run(name, func(t *testing.T) {

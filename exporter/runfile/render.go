@@ -1,6 +1,7 @@
 package runfile
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -71,8 +72,9 @@ func Render(f Facts, s attribution.Snapshot, site Site) Run {
 
 func ptr[T any](v T) *T { return &v }
 
-// known returns nil for the zero value, which stands for unknown there.
-func known[T comparable](v T) *T {
+// Known returns nil for the zero value, which stands for unknown where this is
+// used.
+func Known[T comparable](v T) *T {
 	var zero T
 	if v == zero {
 		return nil
@@ -83,8 +85,8 @@ func known[T comparable](v T) *T {
 func domain(d *attribution.DomainState, owner collector.Owner) Domain {
 	r := Domain{
 		ID: d.ID, Type: string(d.Type), Name: d.Name,
-		Driver: known(d.Driver), Scope: known(d.Scope), PowerLimit: known(d.Limit),
-		Basis: d.Basis, Unobserved: Seconds(d.Unobserved), Method: d.Method.String(),
+		Driver: Known(d.Driver), Scope: Known(d.Scope), PowerLimit: Known(d.Limit),
+		Basis: d.Basis, Method: d.Method.String(),
 		Warnings: append([]string{}, d.Warnings...),
 	}
 	if d.Basis == energy.Unknown {
@@ -100,7 +102,8 @@ func domain(d *attribution.DomainState, owner collector.Owner) Domain {
 	r.Energy, r.Uncertainty = ptr(d.Energy), ptr(d.Uncertainty.Expanded())
 	r.Run, r.RunIdle, r.RunUncertainty = ptr(run.Dynamic), ptr(run.Idle), ptr(run.Uncertainty.Expanded())
 	r.Others, r.Idle, r.Unattributed = ptr(others), ptr(d.Idle), ptr(d.Unattributed)
-	r.Mean, r.Max = ptr(d.Mean), known(max(d.Peak, d.Mean))
+	r.Unobserved = ptr(Seconds(d.Unobserved))
+	r.Mean, r.Max = ptr(d.Mean), Known(max(d.Peak, d.Mean))
 	return r
 }
 
@@ -166,17 +169,29 @@ func emissions(e energy.Energy, u energy.Uncertainty, measured bool, site Site) 
 	return r
 }
 
+// units divides the total by the work done. It goes by the energy rather than by
+// the emissions, which are rounded to the microgram: a unit may emit far less.
 func units(counts map[string]float64, r *Run) map[string]Unit {
 	list := map[string]Unit{}
 	for name, count := range counts {
 		unit := Unit{Count: count}
-		if count > 0 && r.Energy.Run != nil {
-			unit.Energy = ptr((*r.Energy.Run + *r.Energy.RunIdle).Joules() / count)
-		}
-		if count > 0 && r.Emissions.Operational != nil {
-			unit.Carbon = ptr(r.Emissions.Operational.Grams() / count)
+		if r.Energy.Run != nil {
+			each := (*r.Energy.Run + *r.Energy.RunIdle).Joules() / count
+			unit.Energy = finite(each)
+			if r.Emissions.Intensity != nil {
+				const joulesPerKWh = float64(energy.KilowattHour / energy.Joule)
+				unit.Carbon = finite(each / joulesPerKWh * *r.Emissions.PUE * float64(*r.Emissions.Intensity))
+			}
 		}
 		list[name] = unit
 	}
 	return list
+}
+
+// finite returns nil for what JSON has no number for.
+func finite(v float64) *float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
+	}
+	return &v
 }

@@ -130,6 +130,24 @@ func TestEmissions(t *testing.T) {
 	}
 }
 
+func TestUnitsOfWork(t *testing.T) {
+	fr, err := carbon.Lookup("FR")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := runfile.Render(runfile.Facts{
+		Units: map[string]float64{"none": 0, "many": 1e18}, Owner: theRun,
+	}, snapshot(), runfile.Site{Factor: &fr, PUE: carbon.AssumedPUE()})
+	if u := r.Units["none"]; u.Energy != nil || u.Carbon != nil {
+		t.Errorf("per nothing: %v J, %v g", u.Energy, u.Carbon)
+	}
+	// 670.000001 J in 1e18 parts: far below a microgram each, and still a figure.
+	want := 670.000001 / 1e18 / 3.6e6 * 1.56 * float64(fr.Value)
+	if u := r.Units["many"]; u.Carbon == nil || *u.Carbon < 0.999*want || *u.Carbon > 1.001*want {
+		t.Errorf("%v g each, want %g", u.Carbon, want)
+	}
+}
+
 func TestNothingMeasuredIsNullNotZero(t *testing.T) {
 	r := runfile.Render(runfile.Facts{Owner: theRun}, attribution.Snapshot{}, runfile.Site{PUE: carbon.AssumedPUE()})
 	var text bytes.Buffer

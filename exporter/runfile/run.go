@@ -48,14 +48,14 @@ type Exit struct {
 	Signal *string `json:"signal"`
 }
 
-// Host is the machine the run was on. Memory is null where it is not known.
+// Host is the machine the run was on. What is not known is null.
 type Host struct {
-	Name   string `json:"name"`
-	OS     string `json:"os"`
-	Kernel string `json:"kernel"`
-	CPU    string `json:"cpu"`
-	CPUs   int    `json:"cpus"`
-	Memory *int64 `json:"memory_bytes"`
+	Name   *string `json:"name"`
+	OS     *string `json:"os"`
+	Kernel *string `json:"kernel"`
+	CPU    *string `json:"cpu"`
+	CPUs   *int    `json:"cpus"`
+	Memory *int64  `json:"memory_bytes"`
 }
 
 // Domain is one device over the run. Uncertainties are expanded, k = 2: the
@@ -84,8 +84,8 @@ type Domain struct {
 	Mean *energy.Power `json:"mean_w"`
 	Max  *energy.Power `json:"max_w"`
 	// Method is by what the dynamic energy was divided.
-	Method     string  `json:"method"`
-	Unobserved Seconds `json:"unobserved_s"`
+	Method     string   `json:"method"`
+	Unobserved *Seconds `json:"unobserved_s"`
 	// CrossCheck is the counter over the integrated power, null where not checked.
 	CrossCheck *float64 `json:"crosscheck"`
 	Warnings   []string `json:"warnings"`
