@@ -27,8 +27,8 @@ var contract = map[string]string{
 	"tags": "object", "tags.*": "string", "command": "array", "command.*": "string",
 	"exit": "object", "exit.code": "integer", "exit.signal": "string null",
 	"start": "time", "end": "time", "duration_s": "number", "complete": "boolean",
-	"host": "object", "host.name": "string", "host.os": "string", "host.kernel": "string", "host.cpu": "string",
-	"host.cpus": "integer", "host.memory_bytes": "integer null",
+	"host": "object", "host.name": "string null", "host.os": "string null", "host.kernel": "string null", "host.cpu": "string null",
+	"host.cpus": "integer null", "host.memory_bytes": "integer null",
 
 	"domains": "array", "domains.*": "object",
 	"domains.*.id": "string", "domains.*.type": "string", "domains.*.name": "string",

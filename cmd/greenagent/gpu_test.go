@@ -120,11 +120,7 @@ func TestGPUEnergy(t *testing.T) {
 		got, want := r.gpu(t, i), r.truth(i)
 		off := float64(*got.Energy-want) / float64(want)
 		t.Logf("%-7s %v, truth %v: off by %+.3f %%, ± %v; %q", d.Architecture, *got.Energy, want, 100*off, *got.Uncertainty, got.Warnings)
-		within := 0.005
-		if !d.Sensor.Counter {
-			within = 0.01
-		}
-		if math.Abs(off) > within {
+		if math.Abs(off) > 0.005 {
 			t.Errorf("%s: %v, want %v: off by %.2f %%", d.Name, *got.Energy, want, 100*off)
 		}
 		if apart(*got.Energy, want) > *got.Uncertainty {

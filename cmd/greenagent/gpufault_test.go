@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"greenagent/exporter/runfile"
 	"greenagent/scenario"
 )
 
@@ -39,6 +40,14 @@ func unharmed(t *testing.T, m measured, status int, length time.Duration) {
 	if at := unprintable(m.stderr); at >= 0 {
 		t.Errorf("the report has %q", m.stderr[at:min(at+20, len(m.stderr))])
 	}
+}
+
+// unobserved is for how long nothing was seen of a domain, -1 where that is not known.
+func unobserved(d runfile.Domain) time.Duration {
+	if d.Unobserved == nil {
+		return -1
+	}
+	return time.Duration(*d.Unobserved)
 }
 
 // saysOfGPUs checks that record and report say of the GPUs what is expected, and
@@ -118,7 +127,7 @@ func TestGPUHangs(t *testing.T) {
 	if *d.Energy < before || *d.Energy > r.truth(0) || apart(*d.Energy, r.truth(0)) > *d.Uncertainty {
 		t.Errorf("%v ± %v, want from %v to the truth, %v, and to cover that", *d.Energy, *d.Uncertainty, before, r.truth(0))
 	}
-	if unseen := time.Duration(d.Unobserved); unseen < second || !strings.Contains(r.stderr, "not observed") {
+	if unseen := unobserved(d); unseen < second || !strings.Contains(r.stderr, "not observed") {
 		t.Errorf("unobserved for %v\n%s", unseen, r.stderr)
 	}
 }
@@ -134,11 +143,11 @@ func TestGPULost(t *testing.T) {
 	if *lost.Energy < before || *lost.Energy > r.truth(0) || apart(*lost.Energy, r.truth(0)) > *lost.Uncertainty {
 		t.Errorf("%v ± %v, want from %v to the truth, %v, and to cover that", *lost.Energy, *lost.Uncertainty, before, r.truth(0))
 	}
-	if time.Duration(lost.Unobserved) < second || !strings.Contains(r.stderr, "GPU is lost") {
-		t.Errorf("unobserved for %v\n%s", time.Duration(lost.Unobserved), r.stderr)
+	if unobserved(lost) < second || !strings.Contains(r.stderr, "GPU is lost") {
+		t.Errorf("unobserved for %v\n%s", unobserved(lost), r.stderr)
 	}
-	if apart(*kept.Energy, r.truth(1)) > r.truth(1)/200 || kept.Unobserved > 0 {
-		t.Errorf("the other: %v, want %v, unobserved for %v", *kept.Energy, r.truth(1), time.Duration(kept.Unobserved))
+	if apart(*kept.Energy, r.truth(1)) > r.truth(1)/200 || unobserved(kept) > 0 {
+		t.Errorf("the other: %v, want %v, unobserved for %v", *kept.Energy, r.truth(1), unobserved(kept))
 	}
 }
 

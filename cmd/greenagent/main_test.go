@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 		"greenagent": main,
 		"burn":       burn,
 		"detach":     detach,
+		"tally":      tally,
 	})
 }
 
@@ -122,12 +123,23 @@ func detach() {
 	}
 }
 
+// tally runs the command in its arguments and prints the CPU time that it and all
+// that was waited for in it used, in seconds.
+func tally() {
+	c := exec.Command(os.Args[1], os.Args[2:]...)
+	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	err := c.Run()
+	fmt.Println((spent(unix.RUSAGE_CHILDREN) + spent(unix.RUSAGE_SELF)).Seconds())
+	if err != nil {
+		os.Exit(c.ProcessState.ExitCode())
+	}
+}
+
 // ended is a process that has run to its end.
 type ended struct {
 	stdout, stderr string
 	status         int
 	took           time.Duration
-	usage          *syscall.Rusage // of it and of the children it waited for
 }
 
 // finish runs cmd to its end. It has a process group of its own, none of which
@@ -154,7 +166,7 @@ func finish(t *testing.T, cmd *exec.Cmd) ended {
 	if state.Signaled() {
 		t.Fatalf("%q: killed by %v\n%s", cmd.Args, state.Signal(), errs.String())
 	}
-	return ended{out.String(), errs.String(), state.ExitStatus(), took, cmd.ProcessState.SysUsage().(*syscall.Rusage)}
+	return ended{out.String(), errs.String(), state.ExitStatus(), took}
 }
 
 // command is a command line that is killed if the test does not end it.

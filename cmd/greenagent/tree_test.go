@@ -1,0 +1,194 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"greenagent/collector/host"
+	"greenagent/collector/procfs"
+	"greenagent/meter"
+)
+
+// counted is a run on this machine's processors as they are modelled, so that its
+// energy tells the CPU time that was counted for it.
+type counted struct {
+	measured
+	cpu time.Duration
+}
+
+// count has greenagent run a shell's command line.
+func count(t *testing.T, script string, flags ...string) counted {
+	t.Helper()
+	machine := meter.Machine{Proc: "/proc", Sys: t.TempDir(), Etc: "/etc", Clock: meter.System{}}
+	facts, err := machine.Facts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := host.OpenModel(facts, procfs.New(machine.Proc), machine.Clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags = append(flags, "--sys-root", machine.Sys, "--", "sh", "-c", script)
+	r := counted{measured: measure(t, nil, flags...)}
+	sums(t, r.measured)
+	load := model.Load(0)
+	each := (load.Full - load.Idle).Watts() / float64(facts.LogicalCPUs)
+	r.cpu = time.Duration(r.domain(t, "cpu").Run.Joules() / each * float64(time.Second))
+	return r
+}
+
+// near fails unless the CPU time counted is the CPU time used, as well as clock
+// ticks of 10 ms and the few processes of the script itself let it be told.
+func (r *counted) near(t *testing.T, used time.Duration) {
+	t.Helper()
+	t.Logf("%v counted, %v used", r.cpu, used)
+	if slack := used/10 + 60*time.Millisecond; (r.cpu - used).Abs() > slack {
+		t.Errorf("%v of CPU time counted, %v used\n%s", r.cpu, used, r.text)
+	}
+}
+
+// seconds reads what burn or tally printed last.
+func seconds(t *testing.T, text string) time.Duration {
+	t.Helper()
+	text = strings.TrimSpace(text)
+	text = text[strings.LastIndexByte(text, '\n')+1:]
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		t.Fatalf("it printed %q", text)
+	}
+	return time.Duration(v * float64(time.Second))
+}
+
+// TestDaemonCounts: what the command double-forked into a session of its own
+// counts, and what somebody else burns meanwhile does not.
+func TestDaemonCounts(t *testing.T) {
+	t.Parallel()
+	stop := make(chan struct{})
+	go func() {
+		defer close(stop)
+		_ = command(t, "burn", "700ms").Run()
+	}()
+	done := filepath.Join(t.TempDir(), "done")
+	r := count(t, fmt.Sprintf(`detach sh -c 'burn 700ms >%[1]s.part; mv %[1]s.part %[1]s'
+		while [ ! -f %[1]s ]; do sleep 0.05; done; cat %[1]s`, done))
+	r.near(t, seconds(t, r.stdout))
+	<-stop
+	if d := r.domain(t, "cpu"); *d.Others == 0 {
+		t.Error("the others used nothing")
+	}
+}
+
+// TestDaemonOutlives: what the command leaves behind is counted up to the
+// command's end, does not hold it up, and is left alone.
+func TestDaemonOutlives(t *testing.T) {
+	t.Parallel()
+	r := count(t, `detach sleep 60; burn 300ms; exit 3`)
+	if r.status != 3 || r.took > 20*time.Second {
+		t.Errorf("status %d after %v, want 3 at once", r.status, r.took)
+	}
+	r.near(t, seconds(t, r.stdout))
+	left := marked(markOfTests + "=" + os.Getenv(markOfTests))
+	var pid int
+	for _, line := range left {
+		if at, name, _ := strings.Cut(line, " "); name == "sleep 60 " {
+			pid, _ = strconv.Atoi(at)
+		}
+	}
+	if pid == 0 {
+		t.Fatalf("the daemon is gone; left: %q", left)
+	}
+	_ = unix.Kill(pid, unix.SIGKILL)
+}
+
+// TestIdleCommand: a command that only waits has next to nothing, whatever others do.
+func TestIdleCommand(t *testing.T) {
+	t.Parallel()
+	_ = bystander(t, "burn", "1s")
+	r := count(t, "exec sleep 1")
+	if r.cpu > 30*time.Millisecond {
+		t.Errorf("%v of CPU time counted for a sleep", r.cpu)
+	}
+}
+
+// TestWorkers: the processes that Python starts count, each by its own row.
+func TestWorkers(t *testing.T) {
+	t.Parallel()
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip(err)
+	}
+	r := count(t, "exec tally "+python+" ../../examples/train.py --epochs 1 --samples 1200 --workers 3", "--interval", "200ms")
+	if r.status != 0 || !strings.Contains(r.stdout, "test accuracy") {
+		t.Fatalf("status %d\n%s%s", r.status, r.stdout, r.stderr)
+	}
+	r.near(t, seconds(t, r.stdout))
+	if n := len(r.record.Processes); n < 4 {
+		t.Errorf("%d processes in the record, want Python and its 3 workers\n%s", n, r.text)
+	}
+}
+
+// TestForkStorm: processes too short-lived to be seen are counted, and neither
+// memory nor record grows with their number.
+func TestForkStorm(t *testing.T) {
+	t.Parallel()
+	const forks = 5000 // by each of two shells, at some thousand a second
+	storm := fmt.Sprintf(`i=0; while [ $i -lt %d ]; do (:); i=$((i+1)); done`, forks)
+	r := count(t, fmt.Sprintf(`tally sh -c '(%[1]s) & %[1]s; wait'; grep VmHWM /proc/$PPID/status >&2`, storm), "--interval", "100ms")
+	if r.status != 0 {
+		t.Fatalf("status %d\n%s", r.status, r.stderr)
+	}
+	r.near(t, seconds(t, r.stdout))
+	if n := len(r.record.Processes); n > 1000 {
+		t.Errorf("%d processes in the record", n)
+	}
+	if len(r.stderr) > 4000 {
+		t.Errorf("a report of %d bytes\n%s", len(r.stderr), r.stderr)
+	}
+	small(t, r.stderr)
+}
+
+// small fails if greenagent used more than 30 MB, by a line of its
+// /proc/<pid>/status.
+func small(t *testing.T, line string) {
+	t.Helper()
+	var peak int
+	if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &peak); err != nil { // before the report
+		t.Fatalf("%q: %v", line, err)
+	}
+	t.Logf("peak of resident memory: %d kB", peak)
+	if peak > 30_000 && !raceDetector {
+		t.Errorf("greenagent used %d kB", peak)
+	}
+}
+
+// TestManyProcesses: a run of a thousand processes at once stays small. A process
+// that uses less than a clock tick shows it only when it is waited for, here at the
+// end, by which time its energy has gone to the others: so less than all is counted.
+func TestManyProcesses(t *testing.T) {
+	t.Parallel()
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(unix.RLIMIT_NPROC, &limit); err == nil && limit.Cur < 4000 {
+		t.Skipf("at most %d processes here", limit.Cur)
+	}
+	r := count(t, `tally sh -c 'i=0; while [ $i -lt 1000 ]; do sleep 1 & i=$((i+1)); done; burn 200ms; wait'; grep VmHWM /proc/$PPID/status >&2`, "--interval", "100ms")
+	if r.status != 0 {
+		t.Fatalf("status %d\n%s", r.status, r.stderr)
+	}
+	used := seconds(t, r.stdout)
+	t.Logf("%v counted, %v used", r.cpu, used)
+	if r.cpu < 150*time.Millisecond || r.cpu > used*11/10+60*time.Millisecond {
+		t.Errorf("%v of CPU time counted, %v used", r.cpu, used)
+	}
+	small(t, r.stderr)
+}
