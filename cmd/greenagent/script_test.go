@@ -35,6 +35,7 @@ func TestScripts(t *testing.T) {
 		Deadline:            time.Now().Add(patience),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv(markOfTests, os.Getenv(markOfTests))
+			e.Setenv("GORACE", os.Getenv("GORACE"))
 			e.Setenv("TMPDIR", filepath.Join(e.WorkDir, "tmp"))
 			return os.MkdirAll(filepath.Join(e.WorkDir, "tmp"), 0o755)
 		},

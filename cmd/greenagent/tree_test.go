@@ -93,7 +93,7 @@ func TestDaemonCounts(t *testing.T) {
 // command's end, does not hold it up, and is left alone.
 func TestDaemonOutlives(t *testing.T) {
 	t.Parallel()
-	r := count(t, `detach sleep 60; burn 300ms; exit 3`)
+	r := count(t, `detach sleep 59.25; burn 300ms; exit 3`)
 	if r.status != 3 || r.took > 20*time.Second {
 		t.Errorf("status %d after %v, want 3 at once", r.status, r.took)
 	}
@@ -101,7 +101,7 @@ func TestDaemonOutlives(t *testing.T) {
 	left := marked(markOfTests + "=" + os.Getenv(markOfTests))
 	var pid int
 	for _, line := range left {
-		if at, name, _ := strings.Cut(line, " "); name == "sleep 60 " {
+		if at, name, _ := strings.Cut(line, " "); name == "sleep 59.25 " {
 			pid, _ = strconv.Atoi(at)
 		}
 	}
