@@ -30,7 +30,9 @@ type counter struct {
 	changed energy.Instant // when its value was first read
 	value   energy.Energy
 	epoch   uint32
-	counted bool // it has contributed to the curve
+	counted bool           // it has contributed to the curve
+	first   energy.Instant // of all readings
+	origin  energy.Energy  // total = value − origin, over all epochs
 
 	opening   bool // held begins with the first value of an epoch, not with a tick
 	searching bool
@@ -51,7 +53,7 @@ func (g *Integrator) addCounter(r Reading) {
 	case r.At <= c.at:
 	case r.Epoch != c.epoch:
 		g.restart(r)
-	case !g.follows(c.value, c.changed, r, max(c.ticks.period, 2*sensorTick)):
+	case !g.follows(c.value, c.changed, r), !g.affordable(r):
 		g.rejected++
 		g.doubt(r)
 	default:
@@ -60,17 +62,37 @@ func (g *Integrator) addCounter(r Reading) {
 }
 
 // follows reports whether a reading can come after a value of the counter: it is
-// not lower, nor higher than the hardware could have drawn meanwhile and in a
-// tick that was pending.
-func (g *Integrator) follows(value energy.Energy, at energy.Instant, r Reading, pending time.Duration) bool {
-	return r.Counter >= value &&
-		float64(r.Counter-value) <= plausible*float64(g.limit().For(r.At.Sub(at)+pending))
+// not lower, nor higher than the hardware could have drawn meanwhile.
+func (g *Integrator) follows(value energy.Energy, at energy.Instant, r Reading) bool {
+	return r.Counter >= value && g.canDraw(r.Counter-value, r.At.Sub(at))
+}
+
+// affordable reports whether the hardware could have drawn what the counter says
+// since it was first read. Each reading by itself may be plausible, all of them
+// together not.
+func (g *Integrator) affordable(r Reading) bool {
+	return g.canDraw(r.Counter-g.counter.origin, r.At.Sub(g.counter.first))
+}
+
+// canDraw reports whether the counter could advance so much between two readings:
+// by what was drawn, and in a tick that was pending.
+func (g *Integrator) canDraw(e energy.Energy, d time.Duration) bool {
+	pending := max(g.counter.ticks.period, 2*sensorTick)
+	if g.domain.Fresh {
+		pending = 2 * g.domain.Resolution
+	}
+	return float64(e) <= plausible*float64(g.limit().For(d+pending))
 }
 
 // open takes the first reading of an epoch. When its value's tick was will be
 // known with the period.
 func (g *Integrator) open(r Reading) {
 	c := &g.counter
+	if c.known {
+		c.origin += r.Counter - c.value
+	} else {
+		c.first, c.origin = r.At, r.Counter
+	}
 	c.known, c.at, c.spread, c.changed, c.value, c.epoch = true, r.At, r.Spread, r.At, r.Counter, r.Epoch
 	g.held = append(g.held[:0], tick{bracket{r.At, r.At}, r.Counter})
 	c.opening, c.suspects, c.ticks = true, 0, ticks{}
@@ -83,7 +105,7 @@ func (g *Integrator) open(r Reading) {
 // several that agree with each other are a counter that was reset.
 func (g *Integrator) doubt(r Reading) {
 	c := &g.counter
-	if c.suspects > 0 && g.follows(c.suspect.Counter, c.suspect.At, r, 2*sensorTick) {
+	if c.suspects > 0 && g.follows(c.suspect.Counter, c.suspect.At, r) {
 		c.suspects++
 	} else {
 		c.suspects = 1

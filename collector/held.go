@@ -167,7 +167,7 @@ func (g *Integrator) carry(at energy.Instant) {
 		p = g.curve.Energy(energy.Interval{Start: end.Add(-time.Second), End: end}).Over(time.Second)
 		swing = p
 	}
-	off := float64(swing.For(at.Sub(end)))
-	g.tail += off * off / 12
+	off := float64(max(swing, p/4).For(at.Sub(end)))
+	g.tail += off * off / 3
 	g.curve.Append(at, g.curve.At(end)+p.For(at.Sub(end)))
 }

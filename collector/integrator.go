@@ -205,6 +205,7 @@ func (g *Integrator) note(p PowerPoint) {
 	if p.At <= g.power.At {
 		return
 	}
+	p.Power = min(p.Power, energy.FromWatts(plausible*g.limit().Watts()))
 	g.peak = max(g.peak, p.Power)
 	if g.lowest == unknownPower || p.Power < g.lowest {
 		g.lowest = p.Power
@@ -240,14 +241,20 @@ func (g *Integrator) divert(r Reading) {
 // on at the last power. What is too long for that stays unobserved.
 func (g *Integrator) Finish(at energy.Instant) {
 	g.conclude(at)
-	if !g.begun {
-		if at > g.from {
-			g.curve.Append(g.from, 0)
-			g.begun = true
-			g.skip(at)
-		}
-		return
+	switch {
+	case g.begun:
+		g.cover(at)
+	case at > g.from:
+		g.curve.Append(g.from, 0)
+		g.begun = true
+		g.skip(at)
 	}
+	// The first reading may have come after the end.
+	g.unobserved = min(g.unobserved, max(0, at.Sub(g.from)))
+}
+
+// cover carries the curve on to the end.
+func (g *Integrator) cover(at energy.Instant) {
 	missing := at.Sub(g.curve.Span().End)
 	reach := maxGap
 	if g.domain.Counter && !g.domain.Fresh && !g.gauging {
@@ -268,6 +275,6 @@ func (g *Integrator) skip(to energy.Instant) {
 	if to <= end {
 		return
 	}
-	g.unobserved += to.Sub(max(end, g.from))
+	g.unobserved += max(0, to.Sub(max(end, g.from)))
 	g.curve.Append(to, g.curve.At(end))
 }

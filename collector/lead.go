@@ -68,36 +68,48 @@ func (g *Integrator) lead(to energy.Instant) (known energy.Instant, e energy.Ene
 	return to, 0, 0
 }
 
-// remembered integrates the sensor's memory: each of its points tells the power
-// of a window before it, and what came between was between them.
+// remembered integrates the sensor's memory, and the first reading as the last
+// thing in it: each of its points tells the power of a window before it, and what
+// came between was between them.
 func (g *Integrator) remembered(to energy.Instant) (known energy.Instant, e energy.Energy, variance float64, ok bool) {
 	known = to
 	last := PowerPoint{}
-	for _, p := range g.past.points {
+	take := func(p PowerPoint) {
 		if last.At > 0 && p.At > last.At {
 			part, v := g.between(last, p, g.from, to)
 			e, variance = e+part, variance+v
 		}
-		if p.At < to {
-			known = min(known, max(p.At, g.from))
-		}
+		known = min(known, max(p.At, g.from))
 		last = p
 	}
-	if known == to || to.Sub(last.At) > carryBack {
+	for _, p := range g.past.points {
+		take(p)
+	}
+	if known == to {
 		return 0, 0, 0, false
 	}
-	return known, e + last.Power.For(to.Sub(max(last.At, known))), variance, true
+	if g.past.first.At > last.At {
+		take(g.past.first)
+	}
+	if to.Sub(last.At) > carryBack {
+		return 0, 0, 0, false
+	}
+	e += last.Power.For(max(0, to.Sub(max(last.At, known))))
+	unseen := float64(e) * blindness
+	return known, e, variance + unseen*unseen, true
 }
 
 // between returns the energy between two points of the sensor's memory, as far
-// as it lies between two instants, and its variance in µJ².
+// as it lies between two instants, and its variance in µJ²: when each was taken
+// is known to a tick, and so is when the power changed.
 func (g *Integrator) between(p, q PowerPoint, from, to energy.Instant) (energy.Energy, float64) {
 	window := time.Duration(g.domain.Window * float64(g.domain.Tick))
 	opened := max(p.At, q.At.Add(-window))
-	blind := energy.Interval{Start: p.At, End: opened}.Overlap(energy.Interval{Start: from, End: to})
-	seen := energy.Interval{Start: opened, End: q.At}.Overlap(energy.Interval{Start: from, End: to})
-	off := float64((q.Power - p.Power).For(blind))
-	return ((p.Power + q.Power) / 2).For(blind) + q.Power.For(seen), off * off / 12
+	asked := energy.Interval{Start: from, End: to}
+	blind := energy.Interval{Start: p.At, End: opened}.Overlap(asked)
+	seen := energy.Interval{Start: opened, End: q.At}.Overlap(asked)
+	off := float64((q.Power - p.Power).For(blind + seen))
+	return ((p.Power + q.Power) / 2).For(blind) + q.Power.For(seen), off * off / 3
 }
 
 // remember returns the power before an instant, as the sensor remembers it or

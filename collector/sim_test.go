@@ -2,6 +2,7 @@ package collector_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"greenagent/collector"
@@ -98,3 +99,12 @@ func (b *bench) truth(d time.Duration) energy.Energy { return b.device.Energy(b.
 
 // graceOf is what a run of a length allows its sensors to settle.
 func graceOf(length time.Duration) time.Duration { return min(length/20, 150*time.Millisecond) }
+
+// middle returns the median and the mean.
+func middle(values []float64) (median, mean float64) {
+	sorted := slices.Sorted(slices.Values(values))
+	for _, v := range values {
+		mean += v / float64(len(values))
+	}
+	return sorted[len(sorted)/2], mean
+}

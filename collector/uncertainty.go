@@ -98,9 +98,13 @@ func (g *Integrator) edgeVariance(i energy.Instant, placed time.Duration) float6
 	for _, p := range g.recent[:min(g.powers, len(g.recent))] {
 		see(p.Power)
 	}
+	if i.Add(-tau) < span.Start {
+		see(max(0, g.remember(span.Start))) // of what came before, that or nothing is known
+	}
 	swing := max(float64(min(here-lowest, highest-here)), ripple*float64(highest)) * tau.Seconds()
 	place := float64(here) * max(placed, latency).Seconds()
-	return swing*swing/12 + place*place/3
+	// The curve takes one side of what is possible as often as the middle.
+	return swing*swing/6 + place*place/3
 }
 
 // placed is how well ticks are placed, ±.
