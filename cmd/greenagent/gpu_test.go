@@ -41,6 +41,21 @@ type onGPUs struct {
 // the scenario with its PID in it.
 func measureGPUs(t *testing.T, node scenario.Node, script string, flags ...string) onGPUs {
 	t.Helper()
+	for range 3 {
+		r := onceOnGPUs(t, node, script, flags...)
+		// What happens in a scenario happens at its time, and the first of it after
+		// half a second: until then a run must have begun.
+		if r.from < 500*time.Millisecond {
+			return r
+		}
+		t.Logf("once more: the run began only %v after the scenario", r.from)
+	}
+	t.Skip("this machine is too busy: runs begin late")
+	return onGPUs{}
+}
+
+func onceOnGPUs(t *testing.T, node scenario.Node, script string, flags ...string) onGPUs {
+	t.Helper()
 	in := libsim.Start(t, node, libsim.Options{Monotonic: true})
 	// The origin by the wall clock.
 	origin := time.Now().Add(in.Origin.Sub(in.Now()))

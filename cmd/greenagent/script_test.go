@@ -32,7 +32,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Deadline:            time.Now().Add(patience),
+		Deadline:            time.Now().Add(2 * patience),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv(markOfTests, os.Getenv(markOfTests))
 			e.Setenv("GORACE", os.Getenv("GORACE"))
