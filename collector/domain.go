@@ -26,9 +26,6 @@ type Domain struct {
 	Scope  string // what the figure covers where that is not the whole device: "module"
 	Basis  energy.Basis
 	Limit  energy.Power // the highest power the hardware is set to draw, 0 unknown
-	// Contained marks a domain whose energy is part of another one's (a core
-	// inside its package): shown, never added.
-	Contained bool
 	// Counter says that readings hold an energy counter to be differenced; without
 	// it, their power is integrated.
 	Counter bool

@@ -33,7 +33,7 @@ func NewHosts(readers ...HostReader) *Hosts {
 	taken := map[Type]bool{}
 	for _, r := range readers {
 		part := hostPart{reader: r}
-		has := map[Type]bool{}
+		has, used := map[Type]bool{}, false
 		for _, d := range r.Domains() {
 			kind, known := typeOf[d.Type]
 			// Parts of another domain are in its figure already.
@@ -41,7 +41,11 @@ func NewHosts(readers ...HostReader) *Hosts {
 				part.index = append(part.index, -1)
 				continue
 			}
-			has[kind] = true
+			has[kind], used = true, true
+			// What a figure includes is not added to it from elsewhere.
+			if included, ok := typeOf[d.Includes]; ok {
+				has[included] = true
+			}
 			part.index = append(part.index, len(s.domains))
 			s.domains = append(s.domains, Domain{
 				ID: string(kind) + ":" + d.ID, Type: kind, Name: d.Name,
@@ -53,7 +57,7 @@ func NewHosts(readers ...HostReader) *Hosts {
 		for kind := range has {
 			taken[kind] = true
 		}
-		if len(has) > 0 {
+		if used {
 			s.parts = append(s.parts, part)
 		}
 	}

@@ -131,7 +131,7 @@ func total(s attribution.Snapshot, owner collector.Owner) (attribution.OwnerStat
 	has := map[collector.Type]bool{}
 	for i := range s.Domains {
 		d := &s.Domains[i]
-		if d.Type == collector.Host || d.Contained || d.Basis == energy.Unknown {
+		if d.Type == collector.Host || d.Basis == energy.Unknown {
 			continue
 		}
 		run := d.Of(owner)
