@@ -126,8 +126,9 @@ func TestGPUEnergy(t *testing.T) {
 				scenario.Segment[energy.Power]{For: 60 * second, From: high, To: high},
 			)}}
 	}
-	r := measureGPUs(t, node, announce+"exec sleep 2.5")
+	r := measureGPUs(t, node, announce+"sleep 2.5; grep VmHWM /proc/$PPID/status >&2")
 	sums(t, r.measured)
+	small(t, r.stderr)
 	if n := len(r.record.Domains); n < len(node.Devices) {
 		t.Fatalf("%d domains\n%s", n, r.stderr)
 	}
@@ -249,11 +250,11 @@ func TestGPUOfTheEnded(t *testing.T) {
 	node := scenario.Node{Devices: []scenario.Device{scenario.Volta("GPU-volta")}}
 	d := &node.Devices[0]
 	d.Context = 0
-	d.Loads = []scenario.Load{{PID: theCommand, From: 300 * time.Millisecond, To: 1300 * time.Millisecond, Memory: 1 << 30, Power: scenario.Steady(200 * watt)}}
+	d.Loads = []scenario.Load{{PID: theCommand, From: 600 * time.Millisecond, To: 1600 * time.Millisecond, Memory: 1 << 30, Power: scenario.Steady(200 * watt)}}
 	r := measureGPUs(t, node, announce+"exec sleep 3", "--interval", "100ms")
 	sums(t, r.measured)
 	load, got := r.node.Dynamic(theCommand, r.from, r.to), r.gpu(t, 0)
-	floor := d.Idle.For(second) // unknown at first, as the GPU was idle for only 0.3 s
+	floor := d.Idle.For(second) // unknown at first, as the GPU was not idle for long
 	if *got.Run < load*95/100 || *got.Run > (load+floor)*105/100 {
 		t.Errorf("the run has %v, want at least the load's %v and at most %v\n%s", *got.Run, load, load+floor, r.stderr)
 	}
@@ -264,7 +265,7 @@ func TestGPUOfDescendant(t *testing.T) {
 	t.Parallel()
 	node := scenario.Node{Devices: []scenario.Device{scenario.GA100("GPU-ga100")}}
 	node.Devices[0].Loads = []scenario.Load{{PID: theCommand, Memory: 1 << 30, From: -second, Power: scenario.Steady(300 * watt)}}
-	r := measureGPUs(t, node, outliving+"sleep 2")
+	r := measureGPUs(t, node, outliving+"sleep 2", "--interval", "5s") // never but at its ends
 	sums(t, r.measured)
 	if d, want := r.gpu(t, 0), r.truth(0); apart(*d.Run, want) > want/100 {
 		t.Errorf("the run has %v of %v, others %v\n%s", *d.Run, want, *d.Others, r.stderr)

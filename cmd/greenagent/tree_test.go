@@ -17,7 +17,9 @@ import (
 
 	"greenagent/collector/host"
 	"greenagent/collector/procfs"
+	"greenagent/energy"
 	"greenagent/meter"
+	"greenagent/scenario"
 )
 
 // counted is a run on this machine's processors as they are modelled, so that its
@@ -111,6 +113,14 @@ func TestDaemonOutlives(t *testing.T) {
 	_ = unix.Kill(pid, unix.SIGKILL)
 }
 
+// TestRareLooks: whoever looks at processes only at the start and at the end misses
+// none that was waited for.
+func TestRareLooks(t *testing.T) {
+	t.Parallel()
+	r := count(t, "burn 100ms; burn 300ms", "--interval", "5s")
+	r.near(t, 400*time.Millisecond)
+}
+
 // TestIdleCommand: a command that only waits has next to nothing, whatever others do.
 func TestIdleCommand(t *testing.T) {
 	t.Parallel()
@@ -118,6 +128,38 @@ func TestIdleCommand(t *testing.T) {
 	r := count(t, "exec sleep 1")
 	if r.cpu > 30*time.Millisecond {
 		t.Errorf("%v of CPU time counted for a sleep", r.cpu)
+	}
+}
+
+// TestUnreadableRAPL: counters that only root may read are told, with where to find
+// the remedy, and the model stands in for them.
+func TestUnreadableRAPL(t *testing.T) {
+	t.Parallel()
+	sys := t.TempDir()
+	node := scenario.Node{CPU: scenario.CPU{LogicalCPUs: 2, Packages: []scenario.Package{{Idle: 20 * energy.Watt, Max: 100 * energy.Watt}}}}
+	if err := node.WritePowercap(sys, 0); err != nil {
+		t.Fatal(err)
+	}
+	counters, err := filepath.Glob(sys + "/class/powercap/*/energy_uj")
+	if err != nil || len(counters) == 0 {
+		t.Fatalf("no counters: %v", err)
+	}
+	for _, file := range counters {
+		if err := os.Chmod(file, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	args := []string{"greenagent", "run", "--sys-root", sys, "--", "sh", "-c", "burn 200ms; exit 3"}
+	if os.Getuid() == 0 { // for whom modes are no obstacle, unless he gives that up
+		if _, err := exec.LookPath("setpriv"); err != nil {
+			t.Skip("as root this needs setpriv")
+		}
+		args = append([]string{"setpriv", "--bounding-set", "-all", "--"}, args...)
+	}
+	got := finish(t, command(t, args...))
+	words := strings.Join(strings.Fields(got.stderr), " ")
+	if got.status != 3 || !strings.Contains(words, "permission denied") || !strings.Contains(words, "greenagent doctor") || !strings.Contains(words, "modelled") {
+		t.Errorf("status %d\n%s", got.status, got.stderr)
 	}
 }
 
