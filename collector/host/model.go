@@ -61,9 +61,9 @@ const (
 	largeMemory = 256 << 30
 )
 
-// Relative standard uncertainties of what the model says, k = 1. The first two
-// are judgements; the spread of the table of microarchitectures, 50 % of its
-// mean, is that of picking a wrong one.
+// Relative standard uncertainties of what the model says, k = 1. All are
+// judgements; that of an unknown processor is guided by the spread of the table
+// of microarchitectures, 50 % of its mean.
 const (
 	uncertaintyTDP          = 0.30
 	uncertaintySharedTDP    = 0.40 // which share of the package is a guest's
