@@ -20,7 +20,7 @@ type Command struct {
 	// Dir is the working directory; empty means this process's own.
 	Dir string
 	// Stdin, Stdout and Stderr become descriptors 0, 1 and 2; nil means this
-	// process's own 0, 1 and 2. The files stay the caller's, and are handed down
+	// process's own 0, 1 and 2, and none where it was started without. The files stay the caller's, and are handed down
 	// as they are: an end of os.Pipe is non-blocking, which few programs expect.
 	Stdin, Stdout, Stderr *os.File
 }
@@ -70,12 +70,20 @@ func Start(c Command, clock energy.Clock) (*Process, error) {
 	return p, nil
 }
 
+// Closed reports whether this process was started without a standard stream, 0 to
+// 2, in whose place the Go runtime then opens /dev/null: what is written there is
+// lost. Without cgo, and on systems other than Linux, it is never known.
+func Closed(fd int) bool { return inheritedClosed()&(1<<fd) != 0 }
+
 // files returns the descriptors to hand down. They are taken by SyscallConn and
 // not by Fd, which would switch the open file shared with others to blocking.
 func (c Command) files() ([]uintptr, error) {
 	files := []uintptr{0, 1, 2}
 	for i, f := range []*os.File{c.Stdin, c.Stdout, c.Stderr} {
 		if f == nil {
+			if Closed(i) {
+				files[i] = ^uintptr(0) // as -1, which fork leaves closed
+			}
 			continue
 		}
 		conn, err := f.SyscallConn()

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -289,13 +290,15 @@ func TestSurroundings(t *testing.T) {
 		"directory":   {"cd /usr; exec ", "pwd", nil},
 		"files":       {"exec 7</dev/null; exec ", "ls /proc/self/fd", nil},
 		"closed file": {"exec 7<&-; exec ", "ls /proc/self/fd", nil},
+		"no input":    {"exec <&-; exec ", "ls /proc/self/fd", nil},
+		"no errors":   {"exec 2>&-; exec ", "ls /proc/self/fd", nil},
 		"ignored":     {"trap '' HUP INT QUIT TERM PIPE USR1 TSTP TTIN TTOU WINCH CONT XCPU XFSZ; exec ", status, kept},
 		"nohup":       {"exec nohup ", status, kept},
 		"blocked":     {"exec env --block-signal=TERM,INT,USR1 ", status, kept},
 		"group":       {"exec ", "cut -d' ' -f5-8 /proc/self/stat", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if (name == "ignored" || name == "blocked") && !knowsInherited {
+			if slices.Contains([]string{"ignored", "blocked", "no input", "no errors"}, name) && !knowsInherited {
 				t.Skip("needs cgo")
 			}
 			see := func(under string) string {

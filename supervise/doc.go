@@ -23,7 +23,7 @@
 //
 // On Linux the calling process becomes a child subreaper (prctl(2)), so what the
 // command double-forks stays found, and its CPU time is counted when it ends.
-// Descendants that outlive the command are left alone.
+// Descendants that outlive the command are left alone; Survivors lists them.
 //
 // # What callers must know
 //
@@ -34,8 +34,8 @@
 // A background process that writes to a terminal with "stty tostop" set stops
 // its whole group, the command included: ask Foreground before writing there.
 //
-// Two differences from the bare command remain. A standard stream that was closed
-// at the start is /dev/null, because the Go runtime opens it before any code of
-// ours runs; and an ignored SIGCHLD is reset, because greenagent could not wait
-// otherwise. The reasons behind all this are in docs/adr/0004-process-group.md.
+// One difference from the bare command remains: an ignored SIGCHLD is reset, because
+// greenagent could not wait otherwise. Without cgo there are more: a standard stream
+// that was closed at the start is /dev/null, which the Go runtime opens before any
+// code of ours runs, and some signals inherited as ignored or blocked are not. The reasons behind all this are in docs/adr/0004-process-group.md.
 package supervise

@@ -3,14 +3,20 @@
 package supervise
 
 /*
+#include <fcntl.h>
 #include <signal.h>
 
 static unsigned long long ignored_at_start, blocked_at_start;
+static unsigned int closed_at_start;
 
-// Runs before the Go runtime installs its handlers and unblocks its signals,
-// which leaves little trace of what was before.
-__attribute__((constructor)) static void remember_signals(void)
+// Runs before the Go runtime installs its handlers, unblocks its signals and opens
+// /dev/null in place of closed streams, which leaves little trace of what was
+// before.
+__attribute__((constructor)) static void remember(void)
 {
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) == -1)
+			closed_at_start |= 1U << fd;
 	sigset_t blocked;
 	if (sigprocmask(SIG_BLOCK, 0, &blocked) != 0)
 		sigemptyset(&blocked);
@@ -25,6 +31,7 @@ __attribute__((constructor)) static void remember_signals(void)
 
 static unsigned long long inherited_ignored(void) { return ignored_at_start; }
 static unsigned long long inherited_blocked(void) { return blocked_at_start; }
+static unsigned int inherited_closed(void) { return closed_at_start; }
 */
 import "C"
 
@@ -34,3 +41,7 @@ func inheritedIgnored() uint64 { return uint64(C.inherited_ignored()) }
 
 // inheritedBlocked returns those it was started with as blocked.
 func inheritedBlocked() uint64 { return uint64(C.inherited_blocked()) }
+
+// inheritedClosed returns which of the standard streams it was started without,
+// descriptor n as bit n.
+func inheritedClosed() uint { return uint(C.inherited_closed()) }

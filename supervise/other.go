@@ -67,6 +67,11 @@ func foregroundGroup() (int, bool) {
 	return group, err == nil
 }
 
+// Survivors returns nil: the command's descendants are not followed here.
+func (p *Process) Survivors() []Survivor { return nil }
+
+func inheritedClosed() uint { return 0 }
+
 func ignored(sig unix.Signal) bool { return signal.Ignored(sig) }
 
 func restoreIgnored() {}

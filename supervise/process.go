@@ -54,6 +54,12 @@ func (r Result) Raise() {
 	raise(r.Signal)
 }
 
+// Survivor is a process of the run. Its name is whatever it wants it to be.
+type Survivor struct {
+	PID  int
+	Name string
+}
+
 // Process is a running command. Its methods may be called from any goroutine.
 type Process struct {
 	pid     int

@@ -234,3 +234,47 @@ func TestStatusStolen(t *testing.T) {
 		t.Errorf("got %+v", r)
 	}
 }
+
+// TestSurvivors are what goes on after the command, and nothing else: no process
+// that has ended, and none that was here before.
+func TestSurvivors(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := unix.Mkfifo("go", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stranger := exec.Command("sleep", "60")
+	if err := stranger.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = stranger.Process.Kill()
+		_, _ = unix.Wait4(stranger.Process.Pid, nil, 0, nil)
+	}()
+	// Opened for both ways, so that neither waits for the other.
+	gate, err := os.OpenFile("go", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer gate.Close()
+	c := sh(`(exec cat go >/dev/null) & echo $!; true & wait $!`)
+	out, w := pipe(t)
+	c.Stdout = w
+	p := start(t, c)
+	w.Close()
+	var survivor int
+	if _, err := fmt.Fscan(out, &survivor); err != nil {
+		t.Fatal(err)
+	}
+	p.Wait()
+	eventually(t, "cat goes on", func() bool {
+		list := p.Survivors()
+		return len(list) == 1 && list[0] == Survivor{survivor, "cat"}
+	})
+	if err := unix.Kill(survivor, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "nothing goes on", func() bool { return len(p.Survivors()) == 0 })
+	if _, err := unix.Wait4(survivor, nil, 0, nil); err != nil {
+		t.Error(err)
+	}
+}

@@ -11,6 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// collector/procfs also reads these files, for a meter: from a host's /proc if
+// need be, into buffers that one goroutine owns. Here signals depend on what is
+// read, from several goroutines and twice for each signal, and the fields are
+// others (group, terminal); so this package keeps what little it needs and waits
+// for nobody.
+
 // proc is not an argument as elsewhere: the pids found here are signalled, so
 // they must be those of this process's own PID namespace.
 const proc = "/proc"
@@ -125,8 +131,28 @@ func absent(err error) bool {
 	return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH)
 }
 
+// Survivors returns those processes of the run that are there now, the command
+// itself left out: once it has ended, those that outlive it.
+func (p *Process) Survivors() []Survivor {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list, err := descendants(nil, proc, os.Getpid(), p.strangers)
+	if err != nil {
+		return nil // Result.Warnings has it, where there was a signal to pass on
+	}
+	var found []Survivor
+	for _, pid := range list {
+		if s, err := readStat(proc, pid); err == nil && pid != p.pid && s.state != 'Z' && s.state != 'X' {
+			found = append(found, Survivor{pid, s.name})
+		}
+	}
+	return found
+}
+
 // stat is what is needed of /proc/pid/stat, see proc_pid_stat(5).
 type stat struct {
+	name       string // anything but NUL, at most 15 bytes
+	state      byte
 	group      int // its process group
 	terminal   int // device number of the controlling terminal, 0 for none
 	foreground int // the terminal's foreground process group
@@ -151,8 +177,8 @@ var errStat = errors.New("not in the form of proc_pid_stat(5)")
 // parseStat reads the fields after the command's name, which stands in
 // parentheses and may itself contain spaces and parentheses.
 func parseStat(text []byte) (stat, error) {
-	end := bytes.LastIndexByte(text, ')')
-	if end < 0 {
+	begin, end := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
+	if begin < 0 || end < begin {
 		return stat{}, errStat
 	}
 	fields := bytes.Fields(text[end+1:])
@@ -168,7 +194,10 @@ func parseStat(text []byte) (stat, error) {
 		}
 		return v
 	}
-	s := stat{group: number(5), terminal: number(7), foreground: number(8), started: ticks(number(22))}
+	s := stat{
+		name: string(text[begin+1 : end]), state: fields[0][0],
+		group: number(5), terminal: number(7), foreground: number(8), started: ticks(number(22)),
+	}
 	if bad != nil {
 		return stat{}, bad
 	}

@@ -66,7 +66,7 @@ func FuzzParseStat(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string, group, terminal, foreground int, started uint32) {
 		text := fmt.Sprintf("4711 (%s) S 1 %d 3 %d %d%s %d 0 0\n", name, group, terminal, foreground,
 			strings.Repeat(" 0", 13), started)
-		want := stat{group, terminal, foreground, ticks(started)}
+		want := stat{name, 'S', group, terminal, foreground, ticks(started)}
 		if s, err := parseStat([]byte(text)); err != nil || s != want {
 			t.Errorf("%q: got %+v, %v; want %+v", text, s, err, want)
 		}
