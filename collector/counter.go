@@ -214,31 +214,36 @@ func (g *Integrator) place() {
 	c := &g.counter
 	c.searching = false
 	if !c.ticks.locked() {
-		if c.opening && len(g.held) > 1 {
-			// The first value's age is unknown: begin at the first tick seen.
-			g.held = slices.Delete(g.held, 0, 1)
-		}
-		if !g.begun {
-			g.edge.placed = g.held[0].bracket.half()
-		}
+		g.settleOpening()
 		return
-	}
-	last := len(g.held) - 1
-	if !g.begun {
-		g.edge.placed = c.ticks.edge.half() + time.Duration(last)*c.ticks.slack
 	}
 	// Count back from the latest, which is the best placed. The opening value
 	// belongs to the tick before the first one seen.
+	last := len(g.held) - 1
 	for i := range g.held {
 		if i == 0 && !c.opening {
 			continue // in its place
 		}
-		b := &g.held[i].bracket
-		at := c.ticks.edge.middle().Add(-time.Duration(last-i) * c.ticks.period)
-		if i > 0 {
-			at = max(at, b.lo+1)
+		back := time.Duration(last - i)
+		at := c.ticks.edge.shift(-back * c.ticks.period).widen(back * c.ticks.slack)
+		if b := &g.held[i].bracket; i == 0 {
+			*b = bracket{min(at.lo, b.hi), min(at.hi, b.hi)}
+		} else if narrowed, ok := at.intersect(*b); ok {
+			*b = narrowed
 		}
-		at = min(at, b.hi)
-		*b = bracket{at, at}
+	}
+}
+
+// settleOpening dates the first value of an epoch where the period is not known:
+// it may be as old as a tick. If the first tick seen comes soon, that is a better
+// beginning.
+func (g *Integrator) settleOpening() {
+	if !g.counter.opening {
+		return
+	}
+	opening := &g.held[0].bracket
+	opening.lo = opening.hi.Add(-sensorTick)
+	if len(g.held) > 1 && g.held[1].bracket.hi.Sub(opening.hi) < 2*sensorTick {
+		g.held = slices.Delete(g.held, 0, 1)
 	}
 }

@@ -81,7 +81,7 @@ func (g *Integrator) change(r Reading) {
 	// times its slope.
 	k.total += (r.Power - k.shown).For(d.Lag)
 	k.until = at
-	g.hold(tick{bracket{at, at}, max(k.total, 0)})
+	g.hold(tick{bracket{at, at}.widen(seen.half()), max(k.total, 0)})
 }
 
 // ramp integrates while the power went from what was shown to p.

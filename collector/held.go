@@ -68,6 +68,10 @@ func (g *Integrator) enter(t tick) {
 		g.begin(at)
 	}
 	g.base = t.value - g.curve.At(g.curve.Span().End)
+	g.placed = t.bracket.half()
+	if !g.edge.known {
+		g.edge.placed = g.placed
+	}
 }
 
 // extend carries the curve on to a tick. after is the power that followed, which
@@ -81,7 +85,7 @@ func (g *Integrator) extend(t tick, after energy.Power) {
 		g.curve.Append(end.Add(x), start+g.levels[1].For(x))
 	}
 	g.curve.Append(at, start+e)
-	g.levels = [2]energy.Power{g.levels[1], e.Over(d)}
+	g.levels, g.placed = [2]energy.Power{g.levels[1], e.Over(d)}, t.bracket.half()
 	if g.past.first.At == 0 && !g.domain.Fresh {
 		g.note(PowerPoint{at, g.levels[1]}) // for want of a power sensor
 	}

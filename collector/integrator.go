@@ -43,6 +43,7 @@ type Integrator struct {
 	held    []tick
 	base    energy.Energy   // the counter's value where the curve is 0
 	levels  [2]energy.Power // the means of the curve's last two ticks
+	placed  time.Duration   // how well its last tick is, ±
 	past    past
 	edge    edge // of the start
 

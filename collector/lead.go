@@ -51,18 +51,19 @@ func (g *Integrator) lead(to energy.Instant) (known energy.Instant, e energy.Ene
 	if known, e, variance, ok := g.remembered(to); ok {
 		return known, e, variance
 	}
-	p := &g.past
-	if known := max(g.from, p.average.At.Add(-averageWindow)); p.average.At > 0 && known < to {
-		// Where in its second the average's energy came is not known.
-		e := p.average.Power.For(to.Sub(known))
-		return known, e, float64(e) * float64(e) / 12
+	if p := g.past.average; p.At > 0 && to.Sub(p.At) <= carryBack {
+		if known := max(g.from, p.At.Add(-averageWindow)); known < to {
+			// Where in its second the average's energy came is not known.
+			e := p.Power.For(to.Sub(known))
+			return known, e, float64(e) * float64(e) / 12
+		}
 	}
-	first := p.first
-	if first.At == 0 {
-		first = g.power
+	p := g.past.first
+	if p.At == 0 || to.Sub(p.At) > carryBack {
+		p = g.power
 	}
-	if known := max(g.from, to.Add(-carryBack)); first.At > 0 && known < to {
-		e := first.Power.For(to.Sub(known))
+	if known := max(g.from, to.Add(-carryBack)); p.At > 0 && known < to {
+		e := p.Power.For(to.Sub(known))
 		return known, e, float64(e) * float64(e) / 3
 	}
 	return to, 0, 0

@@ -84,6 +84,9 @@ func (k *ticks) lock(seen []bracket) bool {
 	last := len(seen) - 1
 	edge := seen[last]
 	for i, b := range seen[:last] {
+		if b.width() > period/2 {
+			return false // room for another tick
+		}
 		n := time.Duration(last - i)
 		if narrowed, ok := edge.intersect(b.shift(n * period).widen(n * slack)); ok {
 			edge = narrowed

@@ -26,7 +26,7 @@ func (g *Integrator) Uncertainty(e energy.Energy, until energy.Instant) energy.U
 	if !g.edge.known {
 		start = g.edgeVariance(g.from, g.edge.placed)
 	}
-	u.Variance = start + g.edgeVariance(until, g.placed()) + g.past.variance + g.gauge.variance + g.tail
+	u.Variance = start + g.edgeVariance(until, g.placed) + g.past.variance + g.gauge.variance + g.tail
 	if g.gauging {
 		// A lag's time constant is known to about half of itself.
 		lag := float64((g.power.Power - g.past.first.Power).For(g.domain.Lag)) / 2
@@ -105,12 +105,4 @@ func (g *Integrator) edgeVariance(i energy.Instant, placed time.Duration) float6
 	place := float64(here) * max(placed, latency).Seconds()
 	// The curve takes one side of what is possible as often as the middle.
 	return swing*swing/6 + place*place/3
-}
-
-// placed is how well ticks are placed, ±.
-func (g *Integrator) placed() time.Duration {
-	if g.gauging {
-		return g.gauge.ticks.edge.half()
-	}
-	return g.counter.ticks.edge.half()
 }
