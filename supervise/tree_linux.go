@@ -46,11 +46,15 @@ func now() ticks {
 // us; if a trap there has begun to clean up already, its helpers must live.
 func (p *Process) targets(sig unix.Signal, arrived ticks) ([]int, error) {
 	pids := []int{p.pid}
+	self, err := ourselves()
+	if err != nil {
+		return pids, fmt.Errorf("signals reach the command only, not what it started: %w", err)
+	}
 	command, err := readStat(proc, p.pid)
 	if err != nil {
 		return pids, fmt.Errorf("signals reach the command only, not what it started: %w", err)
 	}
-	list, err := descendants(nil, proc, os.Getpid(), p.strangers)
+	list, err := descendants(nil, proc, self, p.strangers)
 	if err != nil {
 		return pids, fmt.Errorf("signals reach the command only, not what it started: %w", err)
 	}
@@ -72,8 +76,21 @@ func (p *Process) targets(sig unix.Signal, arrived ticks) ([]int, error) {
 // process group is the terminal's foreground group. Without a terminal it is
 // false.
 func Foreground() bool {
-	s, err := readStat(proc, os.Getpid())
+	// Under this name it is found by whatever number /proc has for it.
+	s, err := readStatFile(proc + "/self/stat")
 	return err == nil && s.terminal != 0 && s.group == s.foreground
+}
+
+// ourselves returns this process's pid, if /proc has it under that number: it may
+// show another PID namespace, as after unshare --pid without --mount-proc, and the
+// pids there are those of others.
+func ourselves() (int, error) {
+	pid := os.Getpid()
+	link, err := os.Readlink(proc + "/self")
+	if err == nil && link != strconv.Itoa(pid) {
+		err = fmt.Errorf("%s shows another PID namespace than this process's", proc)
+	}
+	return pid, err
 }
 
 // descendants appends to dst the processes below pid, each once, parents first,
@@ -136,7 +153,11 @@ func absent(err error) bool {
 func (p *Process) Survivors() []Survivor {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	list, err := descendants(nil, proc, os.Getpid(), p.strangers)
+	self, err := ourselves()
+	if err != nil {
+		return nil
+	}
+	list, err := descendants(nil, proc, self, p.strangers)
 	if err != nil {
 		return nil // Result.Warnings has it, where there was a signal to pass on
 	}
@@ -160,7 +181,10 @@ type stat struct {
 }
 
 func readStat(root string, pid int) (stat, error) {
-	file := root + "/" + strconv.Itoa(pid) + "/stat"
+	return readStatFile(root + "/" + strconv.Itoa(pid) + "/stat")
+}
+
+func readStatFile(file string) (stat, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return stat{}, err
