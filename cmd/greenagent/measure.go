@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -79,6 +81,7 @@ func (p *program) run(ctx context.Context, o runOptions) error {
 	m.cpu = result.CPU.Total()
 	close(m.ended)
 	snapshot := m.end(result)
+	m.outlived(process.Survivors())
 	m.tell(m.render(result, snapshot, started))
 
 	p.status = result.Code
@@ -96,10 +99,27 @@ func (m *measurement) begin(ctx context.Context) {
 	})
 	ctx, m.cancel = context.WithCancel(ctx)
 	proc := procfs.New(m.program.machine.Proc)
-	tree := collector.NewTree(proc, os.Getpid(), theRun, m.reaped)
+	tree := collector.NewTree(proc, m.program.self(), theRun, m.reaped)
 	m.host.Go(func() { m.openHost(ctx, tree) })
 	go m.openGPUs(ctx)
 }
+
+// self is this process's PID in the /proc that is read, which may be that of another
+// PID namespace: a container's view of its host's.
+func (p *program) self() int {
+	link, err := os.Readlink(filepath.Join(p.machine.Proc, "self"))
+	if err != nil {
+		return nobody
+	}
+	pid, err := strconv.Atoi(link)
+	if err != nil {
+		return nobody
+	}
+	return pid
+}
+
+// nobody is the PID of no process: a /proc without us has none of ours.
+const nobody = -1
 
 // reaped is the CPU time of those processes of the run that greenagent waited for.
 func (m *measurement) reaped() time.Duration {
@@ -152,7 +172,7 @@ func (m *measurement) openGPUs(ctx context.Context) {
 		m.miss(gpus, "the NVIDIA driver finds none")
 	}
 	proc := procfs.New(machine.Proc)
-	tree := collector.NewTree(procfs.New(machine.Proc), os.Getpid(), theRun, nil)
+	tree := collector.NewTree(procfs.New(machine.Proc), m.program.self(), theRun, nil)
 	feed.Observer = collector.NewGPUUsers(lib, proc, func(pid int) collector.Owner {
 		if tree.Has(pid) {
 			return theRun
@@ -210,6 +230,21 @@ func (m *measurement) miss(kind, reason string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.missing = append(m.missing, runfile.Missing{Type: kind, Reason: reason})
+}
+
+// outlived tells of what the command has left behind.
+func (m *measurement) outlived(left []supervise.Survivor) {
+	const most = 3
+	var names []string
+	for _, s := range left[:min(len(left), most)] {
+		names = append(names, fmt.Sprintf("%s (%d)", s.Name, s.PID))
+	}
+	if more := len(left) - most; more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	if len(names) > 0 {
+		m.warn(fmt.Sprintf("still running: %s; what they use from now on is not counted", strings.Join(names, ", ")))
+	}
 }
 
 // end takes the last readings.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"greenagent/exporter/prose"
 	"greenagent/exporter/report"
 	"greenagent/exporter/runfile"
+	"greenagent/supervise"
 )
 
 // tell writes the record and the report where they were asked for. What cannot be
@@ -35,7 +37,11 @@ func (m *measurement) tell(r runfile.Run) {
 		}
 	}
 	if o.json == "-" {
-		if err := runfile.Encode(p.stdout, r); err != nil {
+		err := runfile.Encode(p.stdout, r)
+		if supervise.Closed(1) {
+			err = errors.New("it is closed")
+		}
+		if err != nil {
 			kept, ok := m.keep(fmt.Errorf("standard output: %w", err), r)
 			if ok {
 				files = append(files, kept)

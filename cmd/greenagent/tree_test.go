@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,6 +19,7 @@ import (
 	"greenagent/collector/host"
 	"greenagent/collector/procfs"
 	"greenagent/energy"
+	"greenagent/exporter/runfile"
 	"greenagent/meter"
 	"greenagent/scenario"
 )
@@ -32,6 +34,16 @@ type counted struct {
 // count has greenagent run a shell's command line.
 func count(t *testing.T, script string, flags ...string) counted {
 	t.Helper()
+	flags = append(flags, "--sys-root", t.TempDir(), "--", "sh", "-c", script)
+	r := counted{measured: measure(t, nil, flags...)}
+	sums(t, r.measured)
+	r.cpu = cpuTime(t, r.record)
+	return r
+}
+
+// cpuTime returns the CPU time for which a run was charged, where it was modelled.
+func cpuTime(t *testing.T, r runfile.Run) time.Duration {
+	t.Helper()
 	machine := meter.Machine{Proc: "/proc", Sys: t.TempDir(), Etc: "/etc", Clock: meter.System{}}
 	facts, err := machine.Facts(t.Context())
 	if err != nil {
@@ -41,13 +53,15 @@ func count(t *testing.T, script string, flags ...string) counted {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flags = append(flags, "--sys-root", machine.Sys, "--", "sh", "-c", script)
-	r := counted{measured: measure(t, nil, flags...)}
-	sums(t, r.measured)
 	load := model.Load(0)
 	each := (load.Full - load.Idle).Watts() / float64(facts.LogicalCPUs)
-	r.cpu = time.Duration(r.domain(t, "cpu").Run.Joules() / each * float64(time.Second))
-	return r
+	for _, d := range r.Domains {
+		if d.Type == "cpu" && d.Run != nil {
+			return time.Duration(d.Run.Joules() / each * float64(time.Second))
+		}
+	}
+	t.Fatalf("no energy of the CPU: %+v", r.Domains)
+	return 0
 }
 
 // near fails unless the CPU time counted is the CPU time used, as well as clock
@@ -100,6 +114,9 @@ func TestDaemonOutlives(t *testing.T) {
 		t.Errorf("status %d after %v, want 3 at once", r.status, r.took)
 	}
 	r.near(t, seconds(t, r.stdout))
+	if words := strings.Join(strings.Fields(r.stderr), " "); !strings.Contains(words, "still running: sleep (") {
+		t.Errorf("the report does not tell of the daemon\n%s", r.stderr)
+	}
 	left := marked(markOfTests + "=" + os.Getenv(markOfTests))
 	var pid int
 	for _, line := range left {
@@ -119,6 +136,39 @@ func TestRareLooks(t *testing.T) {
 	t.Parallel()
 	r := count(t, "burn 100ms; burn 300ms", "--interval", "5s")
 	r.near(t, 400*time.Millisecond)
+}
+
+// TestForeignProc: with a /proc of another PID namespace, a container's view of its
+// host, the run is found there under the numbers it has there, and nobody else is.
+func TestForeignProc(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("a PID namespace needs root")
+	}
+	if err := exec.CommandContext(t.Context(), "unshare", "--pid", "--fork", "true").Run(); err != nil {
+		t.Skip("no PID namespaces here: ", err)
+	}
+	_ = bystander(t, "burn", "1s")
+	file := filepath.Join(t.TempDir(), "run.json")
+	for script, most := range map[string]time.Duration{
+		"sleep 0.5; exit 3": 30 * time.Millisecond,
+		// A signal reaches the command, and nobody in the other namespace.
+		"burn 400ms; kill -TERM $PPID; sleep 60; exit 3": time.Second,
+	} {
+		got := finish(t, command(t, "unshare", "--pid", "--fork", "greenagent", "run", "--sys-root", t.TempDir(), "--json", file, "--", "sh", "-c", script))
+		var r runfile.Run
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = json.Unmarshal(text, &r)
+		}
+		if err != nil || got.status != 3 && got.status != 143 {
+			t.Fatalf("status %d, %v\n%s", got.status, err, got.stderr)
+		}
+		cpu := cpuTime(t, r)
+		if cpu > most || most == time.Second && cpu < 300*time.Millisecond {
+			t.Errorf("%s: %v of CPU time counted, want at most %v\n%s", script, cpu, most, text)
+		}
+	}
 }
 
 // TestIdleCommand: a command that only waits has next to nothing, whatever others do.
