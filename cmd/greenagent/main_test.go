@@ -52,18 +52,16 @@ func (t tidy) Run() int {
 	for _, variable := range os.Environ() {
 		// Settings of whoever runs the tests.
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "GREENAGENT_") {
-			os.Unsetenv(name)
+			must(os.Unsetenv(name))
 		}
 	}
 	// Most tests wait for a command that sleeps.
 	flag.Parse()
-	if err := flag.Set("test.parallel", strconv.Itoa(max(4, runtime.GOMAXPROCS(0)))); err != nil {
-		panic(err)
-	}
+	must(flag.Set("test.parallel", strconv.Itoa(max(4, runtime.GOMAXPROCS(0)))))
 	// With the race detector every process would end a second late.
-	os.Setenv("GORACE", "atexit_sleep_ms=0")
+	must(os.Setenv("GORACE", "atexit_sleep_ms=0"))
 	mark := strconv.Itoa(os.Getpid())
-	os.Setenv(markOfTests, mark)
+	must(os.Setenv(markOfTests, mark))
 	status := t.m.Run()
 	var left []string
 	for deadline := time.Now().Add(patience / 3); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {

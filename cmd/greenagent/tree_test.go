@@ -171,6 +171,25 @@ func TestForeignProc(t *testing.T) {
 	}
 }
 
+// TestNothing: a command of no length is charged with nothing that cannot be: a
+// processor and memory draw no more than some watts in a few milliseconds.
+func TestNothing(t *testing.T) {
+	t.Parallel()
+	for range 5 {
+		m := measure(t, nil, "--sys-root", t.TempDir(), "--", "true")
+		sums(t, m)
+		e, length := m.record.Energy.Run, time.Duration(m.record.Duration)
+		if e != nil && (*e > 100*energy.Millijoule || *e > (1000*energy.Watt).For(length)) {
+			t.Errorf("%v in %v", *e, length)
+		}
+		for _, p := range m.record.Processes {
+			if len(p.Energy) == 0 {
+				t.Errorf("process %d is listed and used nothing", p.PID)
+			}
+		}
+	}
+}
+
 // TestIdleCommand: a command that only waits has next to nothing, whatever others do.
 func TestIdleCommand(t *testing.T) {
 	t.Parallel()
