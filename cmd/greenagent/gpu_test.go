@@ -5,7 +5,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -85,17 +84,6 @@ func (r *onGPUs) truth(device int) energy.Energy { return r.node.Devices[device]
 func (r *onGPUs) gpu(t *testing.T, device int) runfile.Domain {
 	t.Helper()
 	return r.domain(t, "gpu:"+r.node.Devices[device].UUID)
-}
-
-// bystander starts a process that is none of the run's, and returns its PID.
-func bystander(t *testing.T, args ...string) int {
-	t.Helper()
-	cmd := exec.Command(args[0], args[1:]...)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	return cmd.Process.Pid
 }
 
 const (

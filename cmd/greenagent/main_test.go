@@ -238,3 +238,14 @@ func eventually(t *testing.T, what string, ok func() bool) {
 }
 
 func apart(a, b energy.Energy) energy.Energy { return max(a-b, b-a) }
+
+// bystander starts a process that is none of the run's, and returns its PID.
+func bystander(t *testing.T, args ...string) int {
+	t.Helper()
+	cmd := exec.Command(args[0], args[1:]...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return cmd.Process.Pid
+}

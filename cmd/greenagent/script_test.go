@@ -26,6 +26,8 @@ import (
 //	plain FILE            fails if a file, or stdout or stderr, would act on a terminal
 //	atmost FILE SIZE      fails if a file, stdout or stderr is larger, in bytes
 //	shout FILE TEXT       writes a file, with Go's escapes in TEXT
+//
+// and the conditions root and cgo.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -40,8 +42,11 @@ func TestScripts(t *testing.T) {
 			return os.MkdirAll(filepath.Join(e.WorkDir, "tmp"), 0o755)
 		},
 		Condition: func(name string) (bool, error) {
-			if name == "root" {
+			switch name {
+			case "root":
 				return os.Getuid() == 0, nil
+			case "cgo":
+				return withCgo, nil
 			}
 			return false, errors.New("unknown condition " + name)
 		},
