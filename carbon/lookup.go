@@ -89,6 +89,21 @@ func (t *table) country(zone string) (Factor, bool) {
 	return t.rows[i].Factor, true
 }
 
+// Zones returns the factor of each zone that has one, in the order of the table.
+func Zones() ([]Factor, error) {
+	t, err := embedded()
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Factor, 0, len(t.rows))
+	for i := range t.rows {
+		if !t.rows[i].missing {
+			list = append(list, t.rows[i].Factor)
+		}
+	}
+	return list, nil
+}
+
 // Range returns the lowest and the highest of all countries' factors: the span
 // within which an unknown location lies.
 func Range() (low, high Factor, err error) {
