@@ -2,4 +2,5 @@
 
 package doctor
 
-const reachesNVML = true
+// ReachesNVML reports whether this build can load NVML, which takes cgo.
+const ReachesNVML = true

@@ -67,7 +67,7 @@ func Examine(ctx context.Context, o Options) Report {
 		Name: facts.Hostname, OS: facts.OS, Kernel: facts.Kernel, CPU: facts.CPUModel, CPUs: facts.LogicalCPUs,
 		Memory: facts.Memory, Virtual: facts.Virtual, Container: proc.container,
 	}}
-	r.Checks = append(r.Checks, buildCheck(reachesNVML, &driver))
+	r.Checks = append(r.Checks, buildCheck(ReachesNVML, &driver))
 	r.Checks = append(r.Checks, gpus.checks(&driver)...)
 	r.Checks = append(r.Checks, proc.checks(o.Machine.Proc, len(gpus.devices) > 0)...)
 	r.Checks = append(r.Checks, power.checks(o.Machine.Sys, &facts, proc.container)...)

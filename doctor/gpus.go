@@ -121,7 +121,7 @@ func (v *gpuView) failure(driver *driverView) []Check {
 	because := v.err.Error()
 	found := check(nvmlLibrary, Pass, "the library is there", "", "")
 	switch err := v.err; {
-	case !reachesNVML:
+	case !ReachesNVML:
 		return []Check{devicesUnseen(driver, nil)}
 	case errors.Is(err, nvml.ErrAbsent):
 		return v.noLibrary(driver)

@@ -17,7 +17,7 @@ func failed(sentinel error) gpuView { return gpuView{err: fmt.Errorf("nvml: init
 // has it.
 func TestFailureToOpen(t *testing.T) {
 	t.Parallel()
-	if !reachesNVML {
+	if !ReachesNVML {
 		t.Skip("this build does not open NVML at all")
 	}
 	bound := []card{{"0000:1b:00.0", "nvidia"}}
