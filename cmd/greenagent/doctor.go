@@ -12,6 +12,16 @@ import (
 	"greenagent/doctor"
 )
 
+// The bounds of --timeout: below, drivers that are well may be called hung; above,
+// nobody waits any more.
+const (
+	shortestTimeout = 100 * time.Millisecond
+	longestTimeout  = 10 * time.Minute
+)
+
+// statusUnwritten is doctor's exit status when nobody got to see its findings.
+const statusUnwritten = 3
+
 func (p *program) doctorCommand() *cobra.Command {
 	var json bool
 	o := doctor.Options{}
@@ -24,28 +34,44 @@ missing; why; and the command that mends it.
 The exit status is that of the worst finding:
   0  PASS or INFO: nothing to mend
   1  WARN: greenagent works, and knows less than it could
-  2  FAIL: something is broken
+  2  FAIL: something is broken, or the command line makes no sense
+  3  the findings could not be written
 Ids of checks stay the same between releases. Nothing is written, and no
 privileges are needed; as another user, root for example, it may find more.`,
 		Example: `  greenagent doctor
   greenagent doctor --json | jq '.checks[] | select(.status == "FAIL")'
   greenagent doctor --proc-root /host/proc --sys-root /host/sys`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Timeout < shortestTimeout || o.Timeout > longestTimeout {
+				return &usageError{fmt.Errorf("%s: %v: want %v to %v", p.from.of("timeout"), o.Timeout, shortestTimeout, longestTimeout), statusUsage}
+			}
 			o.Machine = p.machine
-			o.Progress = progress(p.stderr)
+			show := progress(p.stderr)
+			o.Progress = func(what string) {
+				if what != "" {
+					p.log.Debug(what)
+				}
+				show(what)
+			}
 			r := doctor.Examine(cmd.Context(), o)
 			o.Progress("")
 			p.status = r.Status.Exit()
+			write := func() error { return r.Write(p.stdout, doctor.Style{Color: colorful(p.stdout)}) }
 			if json {
-				return r.Encode(p.stdout)
+				write = func() error { return r.Encode(p.stdout) }
 			}
-			return r.Write(p.stdout, doctor.Style{Color: colorful(p.stdout)})
+			if err := write(); err != nil {
+				return &usageError{err, statusUnwritten}
+			}
+			return nil
 		},
 	}
 	f := cmd.Flags()
-	f.BoolVar(&json, "json", false, "print an object for machines")
-	f.StringVar(&o.Zone, "zone", "", "where this is, as for run")
+	f.BoolVar(&json, "json", false, "print an object for machines; only here, not by a variable or the file")
+	must(f.SetAnnotation("json", givenOnly, []string{"json of run is a file"}))
+	f.StringVar(&o.Zone, "zone", "", zoneUsage)
+	must(cmd.RegisterFlagCompletionFunc("zone", zones))
 	f.DurationVar(&o.Timeout, "timeout", 10*time.Second, "how long to wait for an answer of a driver")
 	return cmd
 }

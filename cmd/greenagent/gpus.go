@@ -10,6 +10,7 @@ import (
 	"greenagent/attribution"
 	"greenagent/collector"
 	"greenagent/collector/procfs"
+	"greenagent/doctor"
 	"greenagent/exporter/runfile"
 	"greenagent/nvml"
 )
@@ -17,6 +18,7 @@ import (
 // openGPUs starts NVML, which takes from milliseconds to seconds, or for good.
 func (m *measurement) openGPUs(ctx context.Context) {
 	machine := m.program.machine
+	begun := time.Now()
 	lib, feed, err := machine.OpenGPUs(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -30,8 +32,11 @@ func (m *measurement) openGPUs(ctx context.Context) {
 	if len(lib.Devices()) == 0 && len(lib.Warnings()) == 0 {
 		m.miss(gpus, "the NVIDIA driver finds none")
 	}
+	for _, d := range feed.Source.Domains() {
+		m.program.log.Debug("opened", "domain", d.ID, "basis", d.Basis.String(), "after", time.Since(begun))
+	}
 	proc := procfs.New(machine.Proc)
-	tree := collector.NewTree(procfs.New(machine.Proc), m.program.self(), theRun, nil)
+	tree := collector.NewTree(procfs.New(m.proc), m.pid, theRun, nil)
 	feed.Observer = collector.NewGPUUsers(lib, proc, func(pid int) collector.Owner {
 		if tree.Has(pid) {
 			return theRun
@@ -51,6 +56,8 @@ const gpus = string(collector.GPU)
 func unmeasured(err error, library string) string {
 	remedy := "greenagent doctor says more"
 	switch {
+	case errors.Is(err, nvml.ErrAbsent) && !doctor.ReachesNVML:
+		return "greenagent was built without cgo, which NVML takes; greenagent doctor says how to build it"
 	case errors.Is(err, nvml.ErrAbsent) && library != "":
 		remedy = "check --nvml-library, or leave it out to use the system's"
 	case errors.Is(err, nvml.ErrAbsent):
@@ -71,8 +78,7 @@ func unmeasured(err error, library string) string {
 
 // unopened says why nothing is known of GPUs when a run of that length has ended.
 func unopened(length time.Duration) string {
-	// An ordinary start of NVML takes tens of milliseconds.
-	if length < time.Second {
+	if length < ordinary {
 		return "the command ended before NVML had been opened"
 	}
 	return fmt.Sprintf("NVML did not answer in %v: its driver hangs, or takes that long to attach GPUs, which "+

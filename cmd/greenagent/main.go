@@ -21,9 +21,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root := p.command()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	help := &complaints{Writer: stdout} // cobra does not look whether help was written
+	root.SetOut(help)
 	root.SetErr(stderr)
-	if err := root.ExecuteContext(ctx); err != nil {
+	err := root.ExecuteContext(ctx)
+	if err == nil && help.err != nil {
+		err = &usageError{help.err, statusUsage}
+	}
+	if err != nil {
 		return p.fail(root, args, err)
 	}
 	return p.status

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -20,6 +21,8 @@ type program struct {
 	config         string
 	from           origins // of the settings
 	machine        meter.Machine
+	logging        logFlags
+	log            *slog.Logger
 }
 
 // statusUsage is the exit status for a command line that makes no sense.
@@ -45,7 +48,8 @@ each figure was obtained and how wrong it may be, and prices it in CO2e.
 Every flag can also be set by an environment variable, GREENAGENT_ and the
 flag's name (GREENAGENT_ZONE=FR for --zone FR), or by a key of the same name in
 the YAML file given with --config. A flag wins over the environment, and the
-environment over the file.`,
+environment over the file. doctor --json alone has neither, as --json of run is
+a file.`,
 		Example: `  greenagent run -- python3 train.py
   greenagent run --zone FR --json run.json -- make -j8
   greenagent doctor`,
@@ -57,8 +61,13 @@ environment over the file.`,
 			if cmd.Name() == "help" { // must help with settings too
 				return nil
 			}
-			p.from, err = settle(cmd, p.config)
-			return err
+			if p.from, err = settle(cmd, p.config); err != nil {
+				return err
+			}
+			if p.log, err = p.logging.open(lateBound{&p.stderr}, p.from); err != nil {
+				return &usageError{err, statusUsage}
+			}
+			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -67,6 +76,7 @@ environment over the file.`,
 	f.StringVar(&p.machine.NVML, "nvml-library", "", "`path` of the NVIDIA management library (default libnvidia-ml.so.1)")
 	f.StringVar(&p.machine.Proc, "proc-root", "/proc", "`directory` where the host's /proc is mounted")
 	f.StringVar(&p.machine.Sys, "sys-root", "/sys", "`directory` where the host's /sys is mounted")
+	p.logging.add(f)
 	p.machine.Etc = "/etc"
 	root.AddCommand(p.runCommand(), p.doctorCommand(), p.versionCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

@@ -3,7 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
+	"log/slog"
 	"strings"
 	"time"
 	"unicode"
@@ -12,6 +12,7 @@ import (
 
 	"greenagent/attribution"
 	"greenagent/carbon"
+	"greenagent/exporter/runfile"
 	"greenagent/supervise"
 )
 
@@ -22,10 +23,10 @@ type runFlags struct {
 	json, reportTo string
 	quiet          bool
 	name, id       string
-	tags           map[string]string
+	tags           labels
 	zone           string
 	pue            string
-	units          map[string]string
+	units          labels
 	idlePolicy     string
 	interval       time.Duration
 }
@@ -64,7 +65,11 @@ The report goes to standard error once the command has ended. Measuring never
 fails the command: what cannot be measured is modelled or missing, and the
 report says which.
 
-Figures are given with their expanded uncertainty (k = 2, about 95 %).`,
+Figures are given with their expanded uncertainty (k = 2, about 95 %).
+
+A run inside a run does not take --json, --report-to, --run-id and --name from the
+environment that it has from the run around it: that one's files are its own. On its
+command line, or in a variable set on the way, they count.`,
 		Example: `  greenagent run -- python3 train.py
   greenagent run --zone DE --pue 1.2 --json run.json -- ./train.sh
   greenagent run --units tokens=1.2e9 --idle-policy reserved -- torchrun train.py
@@ -76,9 +81,12 @@ Figures are given with their expanded uncertainty (k = 2, about 95 %).`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := f.understand(args, p.from)
+			o, err := f.understand(args, p.from, cmd.Flags().Changed)
 			if err != nil {
 				return &usageError{err, statusFailed}
+			}
+			if o.quiet {
+				p.log = slog.New(slog.DiscardHandler)
 			}
 			return p.run(cmd.Context(), o)
 		},
@@ -94,11 +102,11 @@ Figures are given with their expanded uncertainty (k = 2, about 95 %).`,
 	fl.BoolVar(&f.quiet, "quiet", false, "no report on standard error; only a file that cannot be written is still told")
 	fl.StringVar(&f.name, "name", "", "a `name` for the run")
 	fl.StringVar(&f.id, "run-id", "", "the run's `id`, where several nodes share one (default: a new one)")
-	fl.StringToStringVar(&f.tags, "tag", nil, "a `key=value` to keep with the run; repeatable")
-	fl.StringVar(&f.zone, "zone", "", "where this is, for emissions: a country such as FR or DEU, EU or WORLD")
-	fl.StringVar(&f.pue, "pue", "", "power usage effectiveness of the site, `1.0` or more (default 1.56, assumed)")
-	fl.StringToStringVar(&f.units, "units", nil, "work done, `name=count`, to report energy per unit: tokens=1.2e9; repeatable")
-	fl.StringVar(&f.idlePolicy, "idle-policy", "none", "who pays for idle energy: `none`, equal, memory or reserved")
+	fl.Var(&f.tags, "tag", "a `key=value` to keep with the run; repeatable")
+	fl.StringVar(&f.zone, "zone", "", zoneUsage)
+	fl.StringVar(&f.pue, "pue", "", "power usage effectiveness of the site, a `NUMBER` from 1.0 (default 1.56, assumed)")
+	fl.Var(&f.units, "units", "work done, `name=count`, to report energy per unit: tokens=1.2e9; repeatable")
+	fl.StringVar(&f.idlePolicy, "idle-policy", "none", "who pays for idle energy: the `POLICY` none, equal, memory or reserved")
 	fl.DurationVar(&f.interval, "interval", time.Second, "how often to look at who is busy; sensors are read as fast as they tick")
 	complete := func(values ...string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -106,6 +114,7 @@ Figures are given with their expanded uncertainty (k = 2, about 95 %).`,
 		}
 	}
 	must(cmd.RegisterFlagCompletionFunc("idle-policy", complete("none", "equal", "memory", "reserved")))
+	must(cmd.RegisterFlagCompletionFunc("zone", zones))
 	return cmd
 }
 
@@ -118,7 +127,7 @@ func must(err error) {
 
 // understand checks every flag before the command is started, when a mistake
 // costs nothing yet.
-func (f *runFlags) understand(args []string, from origins) (runOptions, error) {
+func (f *runFlags) understand(args []string, from origins, given func(flag string) bool) (runOptions, error) {
 	o := runOptions{runFlags: *f, command: args, site: carbon.AssumedPUE()}
 	var err error
 	if o.policy, err = attribution.ParsePolicy(f.idlePolicy); err != nil {
@@ -139,30 +148,58 @@ func (f *runFlags) understand(args []string, from origins) (runOptions, error) {
 			return o, fmt.Errorf("%s: %w", from.of("pue"), err)
 		}
 	}
-	o.counts = map[string]float64{}
-	for name, text := range f.units {
-		count, err := parseCount(text)
-		if strings.TrimSpace(name) == "" {
-			err = errors.New("want a name before the =, as in tokens=1.2e9")
+	for _, l := range []struct {
+		flag   string
+		labels labels
+	}{{"tag", f.tags}, {"units", f.units}} {
+		if err := l.labels.check(); err != nil {
+			return o, fmt.Errorf("%s: %w", from.of(l.flag), err)
 		}
-		if err != nil {
-			return o, fmt.Errorf("%s: %s=%s: %w", from.of("units"), name, text, err)
-		}
-		o.counts[name] = count
+	}
+	if o.counts, err = f.units.counts(); err != nil {
+		return o, fmt.Errorf("%s: %w", from.of("units"), err)
 	}
 	for _, key := range []struct{ flag, value string }{{"run-id", f.id}, {"name", f.name}} {
 		if strings.ContainsFunc(key.value, unicode.IsControl) {
 			return o, fmt.Errorf("%s: %q: want no control characters", from.of(key.flag), key.value)
 		}
 	}
+	for _, file := range []struct{ flag, value string }{{"json", f.json}, {"report-to", f.reportTo}} {
+		if file.value == "" && given(file.flag) {
+			return o, fmt.Errorf("%s: want a file, and got nothing, as of a shell's variable that is not set", from.of(file.flag))
+		}
+	}
 	switch {
 	case f.reportTo == "-":
 		return o, fmt.Errorf("%s: -: standard output belongs to the command; name a file, or leave it out for standard error", from.of("report-to"))
-	case f.reportTo != "" && filepath.Clean(f.reportTo) == filepath.Clean(f.json):
+	case f.reportTo != "" && f.json != "" && runfile.Same(f.reportTo, outputFile(f.json)):
 		return o, fmt.Errorf("%s: %s: the record is to be written to the same file; name another", from.of("report-to"), f.reportTo)
 	}
 	if o.id == "" {
 		o.id = newID(time.Now())
 	}
 	return o, nil
+}
+
+// outputFile is the file that --json says.
+func outputFile(json string) string {
+	if json == "-" {
+		return "/dev/stdout"
+	}
+	return json
+}
+
+const zoneUsage = "`ZONE` where this is, for emissions: a country such as FR or DEU, EU or WORLD"
+
+// zones completes --zone.
+func zones(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	list, err := carbon.Zones()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var values []string
+	for _, z := range list {
+		values = append(values, z.Zone+"\t"+z.Name)
+	}
+	return values, cobra.ShellCompDirectiveNoFileComp
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,6 +30,11 @@ func (o origins) of(flag string) string {
 // settle fills in the flags that were not given: from the environment, then
 // from the configuration file.
 func settle(cmd *cobra.Command, config string) (origins, error) {
+	var outer around
+	if cmd.Name() == "run" {
+		outer = runAround("/proc")
+	}
+	passedOn := config == "" && outer.inherited(variable("config"))
 	if config == "" {
 		config = os.Getenv(variable("config"))
 	}
@@ -39,14 +45,15 @@ func settle(cmd *cobra.Command, config string) (origins, error) {
 	from := origins{}
 	var failed error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if f.Changed || f.Name == "help" || failed != nil {
+		if f.Changed || f.Name == "help" || f.Annotations[givenOnly] != nil || failed != nil {
 			return
 		}
 		var values []string
+		ours := !slices.Contains(ofOneRun, f.Name)
 		// An empty variable is how many a deployment writes one that is not set.
-		if value := os.Getenv(variable(f.Name)); value != "" {
+		if value := os.Getenv(variable(f.Name)); value != "" && (ours || !outer.inherited(variable(f.Name))) {
 			from[f.Name], values = "environment variable "+variable(f.Name), []string{value}
-		} else if s, ok := file[f.Name]; ok {
+		} else if s, ok := file[f.Name]; ok && (ours || !passedOn) {
 			from[f.Name], values = fmt.Sprintf("%s:%d: %s", config, s.line, f.Name), s.values
 			if s.several && f.Value.Type() != repeatable {
 				failed = fmt.Errorf("%s: want a single value", from[f.Name])
@@ -66,9 +73,9 @@ func settle(cmd *cobra.Command, config string) (origins, error) {
 	return from, nil
 }
 
-// repeatable is pflag's name for the type of flags that may be given more than
-// once.
-const repeatable = "stringToString"
+// givenOnly marks a flag that counts on the command line alone, as another
+// subcommand has one of the same name that means something else.
+const givenOnly = "given only"
 
 // variable is the environment variable of a flag.
 func variable(flag string) string {

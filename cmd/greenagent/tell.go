@@ -21,7 +21,13 @@ func (m *measurement) tell(r runfile.Run) {
 	var files []string
 	lost := false
 	if o.json != "" && o.json != "-" {
-		if err := runfile.WriteFile(o.json, r); err == nil {
+		err := closedStream(o.json)
+		if err != nil {
+			err = fmt.Errorf("run file %s: %w", o.json, err)
+		} else {
+			err = runfile.WriteFile(o.json, r)
+		}
+		if err == nil {
 			files = append(files, o.json)
 		} else if kept, ok := m.keep(err, r); ok {
 			files = append(files, kept)
@@ -31,15 +37,18 @@ func (m *measurement) tell(r runfile.Run) {
 	}
 	told := false
 	if o.reportTo != "" {
-		err := runfile.Place(o.reportTo, func(w io.Writer) error { return report.Write(w, r, files...) })
+		err := closedStream(o.reportTo)
+		if err == nil {
+			err = runfile.Place(o.reportTo, func(w io.Writer) error { return report.Write(w, r, files...) })
+		}
 		if told = err == nil; !told {
 			p.say("report: %s: %v; it follows here", o.reportTo, err)
 		}
 	}
 	if o.json == "-" {
-		err := runfile.Encode(p.stdout, r)
-		if supervise.Closed(1) {
-			err = errors.New("it is closed")
+		err := closedStream("/dev/stdout")
+		if err == nil {
+			err = runfile.Encode(p.stdout, r)
 		}
 		if err != nil {
 			kept, ok := m.keep(fmt.Errorf("standard output: %w", err), r)
@@ -56,6 +65,17 @@ func (m *measurement) tell(r runfile.Run) {
 		_ = report.Write(p.stderr, r, files...)
 	}
 }
+
+// closedStream returns an error for a file that is a standard stream which greenagent was
+// started without: something is open in its place, and nobody reads it.
+func closedStream(path string) error {
+	if fd, ok := runfile.Descriptor(path); ok && fd < 3 && supervise.Closed(fd) {
+		return errClosed
+	}
+	return nil
+}
+
+var errClosed = errors.New("greenagent was started without it (as by >&-)")
 
 // keep writes the record to a temporary file, as it could not be written where it
 // was asked for, and says so. It returns false if that fails too.

@@ -114,7 +114,7 @@ func TestDaemonOutlives(t *testing.T) {
 		t.Errorf("status %d after %v, want 3 at once", r.status, r.took)
 	}
 	r.near(t, seconds(t, r.stdout))
-	if words := strings.Join(strings.Fields(r.stderr), " "); !strings.Contains(words, "still running: sleep (") {
+	if words := strings.Join(strings.Fields(r.stderr), " "); !strings.Contains(words, "1 process of the run goes on (sleep): its energy from now on is not counted; end the command with wait") {
 		t.Errorf("the report does not tell of the daemon\n%s", r.stderr)
 	}
 	left := marked(markOfTests + "=" + os.Getenv(markOfTests))
