@@ -24,9 +24,16 @@ type gpuReader interface {
 type GPUs struct {
 	lib     gpuReader
 	domains []Domain
+	lost    []absence // by device
 	sample  nvml.Sample
 	past    []nvml.PowerSample
 }
+
+// absence is how many readings to leave a lost device in peace for, twice as many
+// each time.
+type absence struct{ left, next int }
+
+const longestAbsence = 64
 
 // NewGPUs returns the source of an opened library's devices. Each is read once,
 // to see what it has.
@@ -49,6 +56,7 @@ func NewGPUs(lib gpuReader) *GPUs {
 		}
 		s.domains = append(s.domains, domain)
 	}
+	s.lost = make([]absence, len(s.domains))
 	return s
 }
 
@@ -59,8 +67,21 @@ func (s *GPUs) Domains() []Domain { return s.domains }
 func (s *GPUs) Read(dst []Reading) ([]Reading, error) {
 	var failed error
 	for i := range s.domains {
-		if err := s.lib.Sample(i, &s.sample); err != nil {
+		if s.lost[i].left > 0 {
+			s.lost[i].left--
+			continue
+		}
+		err := s.lib.Sample(i, &s.sample)
+		if errors.Is(err, nvml.ErrLost) {
+			n := min(s.lost[i].next, longestAbsence)
+			s.lost[i] = absence{left: n, next: 2*n + 1}
+		} else {
+			s.lost[i] = absence{}
+		}
+		if err != nil {
 			failed = errors.Join(failed, err)
+		}
+		if !s.sample.HasCounter && !s.sample.HasInstant && !s.sample.HasAverage {
 			continue
 		}
 		r := Reading{

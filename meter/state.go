@@ -79,13 +79,13 @@ func doubts(s *attribution.DomainState, length time.Duration) []string {
 		add("%v of the time was not observed; no energy is counted for it, the uncertainty allows for it", s.Unobserved.Round(time.Millisecond))
 	}
 	if s.Resets > 0 {
-		add("the energy counter started anew %d times", s.Resets)
+		add("the energy counter started anew: %d×", s.Resets)
 	}
 	if s.Rejected > 0 {
-		add("%d impossible readings were not used", s.Rejected)
+		add("readings that cannot be were not used: %d", s.Rejected)
 	}
 	if len(s.Owners) > 0 && s.Floor == 0 {
-		add("the idle power is not known, as the device was in use from the start: dynamic energy contains it")
+		add("its idle power is not known, as it was never seen idle: dynamic energy contains it")
 	}
 	if s.Method == collector.ByMemory {
 		add("several processes and no statistic of who was active: divided by the memory they hold")
