@@ -75,6 +75,32 @@ func TestImportsFollowTheArrows(t *testing.T) {
 	}
 }
 
+// An arrow that nobody goes along is a door left open.
+func TestArrowsAreUsed(t *testing.T) {
+	set := token.NewFileSet()
+	used := make(map[[2]string]bool)
+	for _, file := range sources(t) {
+		parsed, err := parser.ParseFile(set, filepath.Join(root, file), nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		from, _ := roomOf(filepath.ToSlash(filepath.Dir(file)))
+		for _, spec := range parsed.Imports {
+			path, ours := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), module+"/")
+			if to, ok := roomOf(path); ours && ok && !strings.HasSuffix(file, "_test.go") {
+				used[[2]string{from.path, to.path}] = true
+			}
+		}
+	}
+	for _, r := range rooms {
+		for _, to := range r.imports {
+			if !used[[2]string{r.path, to}] {
+				t.Errorf("%s may import %s, and does not", r.path, to)
+			}
+		}
+	}
+}
+
 // The check itself must be able to fail.
 func TestViolation(t *testing.T) {
 	for _, c := range []struct {

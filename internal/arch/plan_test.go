@@ -1,8 +1,9 @@
 // Package arch holds the shape of the house: which package may import which,
 // and where a library from outside may be used. Its tests walk the source.
 //
-//	cmd ─► meter ─► exporter ─► attribution ─► collector ─► nvml ─► energy
-//	         └────► carbon                            scenario ─► energy
+//	cmd ─► doctor ─► meter ─► exporter ─► attribution ─► collector ─► nvml
+//	 │                          └───────► carbon
+//	 └───► supervise                       everything ─► energy ─► std
 package arch
 
 import (
@@ -29,19 +30,18 @@ var rooms = []room{
 	{path: "scenario", imports: []string{"energy"}},
 	{path: "nvml", imports: []string{"energy"}, tests: []string{"scenario", "nvml/sim", "nvml/libsim", "nvml/conformance"}},
 	{path: "nvml/sim", imports: []string{"energy", "scenario", "nvml"}, tests: []string{"nvml/conformance"}},
-	{path: "nvml/libsim", imports: []string{"energy", "scenario", "nvml"}, tests: []string{"nvml/conformance"}},
-	{path: "nvml/conformance", imports: []string{"energy", "scenario", "nvml"}, tests: []string{"nvml/sim", "nvml/libsim"}},
+	{path: "nvml/libsim", imports: []string{"energy", "scenario"}, tests: []string{"nvml", "nvml/conformance"}},
+	{path: "nvml/conformance", imports: []string{"energy", "nvml"}, tests: simulators},
 	{path: "collector", imports: []string{"energy", "nvml"}, tests: simulators},
 	{path: "attribution", imports: []string{"energy", "collector"}, tests: simulators},
 	{path: "carbon", imports: []string{"energy"}},
-	{path: "supervise", imports: []string{"energy", "collector"}, tests: simulators},
+	{path: "supervise", imports: []string{"energy"}},
 	{path: "exporter", imports: []string{"energy", "attribution", "carbon", "collector"}, tests: simulators},
-	{path: "meter", imports: []string{"energy", "nvml", "collector", "attribution", "carbon", "exporter"}, tests: simulators},
+	{path: "meter", imports: []string{"energy", "nvml", "collector", "attribution"}, tests: simulators},
 	{path: "doctor", imports: []string{"energy", "nvml", "collector", "carbon", "exporter", "meter"}, tests: simulators},
 	{path: "cmd", imports: []string{
-		"energy", "nvml", "collector", "attribution", "carbon", "exporter", "meter", "supervise", "doctor",
-		"scenario", "nvml/sim", // what a person simulates
-	}, tests: simulators},
+		"nvml", "collector", "attribution", "carbon", "exporter", "meter", "supervise", "doctor",
+	}, tests: append([]string{"energy"}, simulators...)},
 	{path: "internal/arch"},
 	{path: "examples"},
 }
