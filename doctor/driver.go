@@ -177,15 +177,21 @@ func (v *driverView) permit() (remedy, detail string) {
 	if v.container {
 		return withGPUs, inKubernetes
 	}
-	if v.control != nil && v.control.Mode().Perm()&groupMayUse == groupMayUse {
+	// The group that owns them rather than everybody, unless that is root's.
+	if v.control != nil {
 		if owner, ok := v.control.Sys().(*syscall.Stat_t); ok && owner.Gid != 0 {
 			gid := strconv.FormatUint(uint64(owner.Gid), 10)
 			name := gid
 			if g, err := user.LookupGroupId(gid); err == nil {
 				name = g.Name
 			}
-			return fmt.Sprintf("sudo usermod -aG %s %s", name, `"$USER"`),
-				"Its device nodes belong to the group " + name + ". Log in again afterwards."
+			remedy, detail = fmt.Sprintf("sudo usermod -aG %s %s", name, `"$USER"`),
+				"Its device nodes belong to the group "+name+". Log in again afterwards."
+			if v.control.Mode().Perm()&groupMayUse != groupMayUse {
+				remedy = "sudo chmod g+rw /dev/nvidiactl /dev/nvidia[0-9]* && " + remedy
+				detail += " To keep the mode over restarts, set the option NVreg_DeviceFileMode=0660 of the kernel module nvidia."
+			}
+			return remedy, detail
 		}
 	}
 	return "sudo chmod 0666 /dev/nvidiactl /dev/nvidia[0-9]*",

@@ -87,41 +87,36 @@ func TestPermit(t *testing.T) {
 	t.Parallel()
 	p := patient{Root: t.TempDir()}
 	p.write(t, "nvidiactl", "")
-	const everybody = "sudo chmod 0666 /dev/nvidiactl /dev/nvidia[0-9]*"
-	for mode, grouped := range map[os.FileMode]bool{0o600: false, 0o660: true, 0o666: true, 0o640: false} {
-		if err := os.Chmod(p.path("nvidiactl"), mode); err != nil {
-			t.Fatal(err)
-		}
-		info, err := os.Stat(p.path("nvidiactl"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		v := driverView{control: info}
-		want := everybody
-		if gid := os.Getgid(); grouped && gid != 0 {
-			name := strconv.Itoa(gid)
-			if g, err := user.LookupGroupId(name); err == nil {
-				name = g.Name
-			}
-			want = "sudo usermod -aG " + name + ` "$USER"`
-		}
-		if got, _ := v.permit(); got != want {
-			t.Errorf("%o: %q, want %q", mode, got, want)
-		}
-	}
+	const (
+		everybody = "sudo chmod 0666 /dev/nvidiactl /dev/nvidia[0-9]*"
+		widen     = "sudo chmod g+rw /dev/nvidiactl /dev/nvidia[0-9]* && "
+	)
+	gids := []int{os.Getgid()}
 	if os.Getuid() == 0 {
-		if err := os.Chown(p.path("nvidiactl"), 0, 54321); err != nil {
+		gids = []int{0, 54321}
+	}
+	for _, gid := range gids {
+		if err := os.Chown(p.path("nvidiactl"), -1, gid); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chmod(p.path("nvidiactl"), 0o660); err != nil {
-			t.Fatal(err)
+		join := "sudo usermod -aG " + strconv.Itoa(gid) + ` "$USER"`
+		if g, err := user.LookupGroupId(strconv.Itoa(gid)); err == nil {
+			join = "sudo usermod -aG " + g.Name + ` "$USER"`
 		}
-		info, err := os.Stat(p.path("nvidiactl"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, _ := (&driverView{control: info}).permit(); got != `sudo usermod -aG 54321 "$USER"` {
-			t.Errorf("group without a name: %q", got)
+		for mode, want := range map[os.FileMode]string{0o600: widen + join, 0o640: widen + join, 0o660: join, 0o666: join} {
+			if gid == 0 { // nobody should join it
+				want = everybody
+			}
+			if err := os.Chmod(p.path("nvidiactl"), mode); err != nil {
+				t.Fatal(err)
+			}
+			info, err := os.Stat(p.path("nvidiactl"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := (&driverView{control: info}).permit(); got != want {
+				t.Errorf("%o of group %d: %q, want %q", mode, gid, got, want)
+			}
 		}
 	}
 	if got, _ := (&driverView{}).permit(); got != everybody {
