@@ -126,6 +126,18 @@ func TestEveryRowIsFoundByItsCodesAndName(t *testing.T) {
 	}
 }
 
+func TestZonesCanBeLookedUp(t *testing.T) {
+	list, err := Zones()
+	if err != nil || len(list) < 200 {
+		t.Fatalf("%d zones (%v), want 200 and more", len(list), err)
+	}
+	for _, z := range list {
+		if f, err := Lookup(z.Zone); err != nil || f != z {
+			t.Errorf("%s: %+v (%v), want %+v", z.Zone, f, err, z)
+		}
+	}
+}
+
 func TestRangeSpansEveryCountry(t *testing.T) {
 	low, high, err := Range()
 	if err != nil {
