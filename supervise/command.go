@@ -20,8 +20,9 @@ type Command struct {
 	// Dir is the working directory; empty means this process's own.
 	Dir string
 	// Stdin, Stdout and Stderr become descriptors 0, 1 and 2; nil means this
-	// process's own 0, 1 and 2, and none where it was started without. The files stay the caller's, and are handed down
-	// as they are: an end of os.Pipe is non-blocking, which few programs expect.
+	// process's own 0, 1 and 2, and none where it was started without. The files
+	// stay the caller's, and are handed down as they are: an end of os.Pipe is
+	// non-blocking, which few programs expect.
 	Stdin, Stdout, Stderr *os.File
 }
 

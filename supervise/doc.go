@@ -37,5 +37,7 @@
 // One difference from the bare command remains: an ignored SIGCHLD is reset, because
 // greenagent could not wait otherwise. Without cgo there are more: a standard stream
 // that was closed at the start is /dev/null, which the Go runtime opens before any
-// code of ours runs, and some signals inherited as ignored or blocked are not. The reasons behind all this are in docs/adr/0004-process-group.md.
+// code of ours runs, and some signals inherited as ignored or blocked are not.
+//
+// The reasons behind all this are in docs/adr/0004-process-group.md.
 package supervise
