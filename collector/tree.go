@@ -96,9 +96,10 @@ func (t *Tree) Observe(now energy.Instant, dst []Activity) error {
 		slices.SortFunc(a.Usage, Compare)
 	}
 	for i := range dst[1:] {
-		usage := append(dst[i+1].Usage[:0], a.Usage...)
-		dst[i+1] = *a
-		dst[i+1].Usage = usage
+		other := &dst[i+1]
+		own := other.Usage[:0]
+		*other = *a
+		other.Usage = append(own, a.Usage...)
 	}
 	return err
 }
