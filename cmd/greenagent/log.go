@@ -17,8 +17,8 @@ type logFlags struct {
 }
 
 func (l *logFlags) add(f *pflag.FlagSet) {
-	f.StringVar(&l.level, "log-level", "warn", "what to log on standard error: debug, info, warn or error, by `LEVEL`")
-	f.StringVar(&l.format, "log-format", "text", "`FORMAT` of what is logged: text or json")
+	f.StringVar(&l.level, "log-level", "warn", "`LEVEL` from which to log on standard error: debug, info, warn or error")
+	f.StringVar(&l.format, "log-format", "text", "`FORMAT` of the log: text or json")
 }
 
 // open returns the log.

@@ -189,7 +189,7 @@ func outputFile(json string) string {
 	return json
 }
 
-const zoneUsage = "`ZONE` where this is, for emissions: a country such as FR or DEU, EU or WORLD"
+const zoneUsage = "the `ZONE` where this is, for emissions: a country such as FR or DEU, EU or WORLD"
 
 // zones completes --zone.
 func zones(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
