@@ -97,9 +97,9 @@ func (t *Tree) Observe(now energy.Instant, dst []Activity) error {
 	}
 	for i := range dst[1:] {
 		other := &dst[i+1]
-		own := other.Usage[:0]
+		own := append(other.Usage[:0], a.Usage...)
 		*other = *a
-		other.Usage = append(own, a.Usage...)
+		other.Usage = own
 	}
 	return err
 }
