@@ -131,16 +131,19 @@ func (g *Integrator) divide(e energy.Energy, y, z time.Duration) (energy.Energy,
 	return early(y+z, y, e, before, max(g.lowest, 0)), mean < before
 }
 
-// levelUntil reports whether the power was much the same for the last two ticks
-// before an instant.
+// levelUntil reports whether the power was much the same for a tick and more
+// before an instant, by all that the sensor showed then, or else by the tick before.
 func (g *Integrator) levelUntil(at energy.Instant) bool {
-	since := g.curve.Span().End.Add(-2 * g.tau())
+	since, shown := g.curve.Span().End.Add(-g.tau()), false
 	for _, p := range g.recent[:min(g.powers, len(g.recent))] {
-		if since < p.At && p.At <= at && !alike(p.Power, g.levels[1], unsteady) {
-			return false
+		if since < p.At && p.At <= at {
+			if !alike(p.Power, g.levels[1], unsteady) {
+				return false
+			}
+			shown = true
 		}
 	}
-	return g.levels[0] == unknownPower || alike(g.levels[0], g.levels[1], unsteady)
+	return shown || g.levels[0] == unknownPower || alike(g.levels[0], g.levels[1], unsteady)
 }
 
 // afterwards returns the power after an instant, if its sensor was updated since.

@@ -66,7 +66,10 @@ func (s *stage) play(d *datadriven.TestData) error {
 		if err != nil {
 			return err
 		}
-		s.start(meter.Config{Policy: policy, Observe: a.time("observe", time.Second)}, a.time("open", 5*ms))
+		s.start(meter.Config{Policy: policy, Observe: a.time("observe", time.Second)})
+		time.Sleep(a.time("open", 5*ms))
+		s.open()
+		synctest.Wait() // for the first reading
 	case "spawn":
 		l := load{pid: a.number("0", 0), parent: a.number("parent", self), name: a.text("name", "worker"), gpu: a.number("gpu", -1), memory: int64(a.number("memory", 1)) << 30}
 		l.power = scenario.Steady(a.watts("power", 0))

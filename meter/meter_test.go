@@ -156,7 +156,8 @@ func TestSnapshots(t *testing.T) {
 		s := newStage(t)
 		s.node.Devices = []scenario.Device{scenario.Hopper("GPU-0"), scenario.Pascal("GPU-1")}
 		s.node.Processes = []scenario.Process{{PID: self, PPID: 1, Command: []string{"greenagent"}}}
-		s.start(meter.Config{}, 5*ms)
+		s.start(meter.Config{})
+		s.open()
 		s.spawn(load{pid: 42, parent: self, name: "train", gpu: 0, power: scenario.Square(0, 300*energy.Watt, 700*ms, 0.5, 0)})
 		s.spawn(load{pid: 43, parent: self, name: "train", gpu: 1, power: scenario.Steady(100 * energy.Watt)})
 		var before [2]energy.Energy

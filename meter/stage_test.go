@@ -38,7 +38,8 @@ type stage struct {
 	started time.Duration
 	meter   *meter.Meter
 	last    attribution.Snapshot
-	written time.Duration
+	// follow, if not nil, brings a clock outside of the bubble up to the present.
+	follow func()
 }
 
 func newStage(t testing.TB) *stage { return &stage{t: t, zero: time.Now(), root: t.TempDir()} }
@@ -50,8 +51,8 @@ func (s *stage) at(t time.Duration) energy.Instant { return energy.Instant(s.nod
 
 func (s *stage) now() time.Duration { return time.Since(s.zero) }
 
-// start starts the meter at the present; sensors of the GPUs are opened later.
-func (s *stage) start(c meter.Config, open time.Duration) {
+// start starts the meter at the present.
+func (s *stage) start(c meter.Config) {
 	s.started = s.now()
 	c.Clock, c.From, c.Reserved = s, s.Now(), theRun
 	s.meter = meter.New(c)
@@ -60,7 +61,10 @@ func (s *stage) start(c meter.Config, open time.Duration) {
 		tree := collector.NewTree(procfs.New(s.root), self, theRun, nil)
 		s.meter.Add(meter.Feed{Name: "host", Source: staged{s, s.host()}, Observer: observed{s, tree}})
 	}
-	time.Sleep(open)
+}
+
+// open opens the GPUs' sensors, if there are any.
+func (s *stage) open() {
 	if len(s.node.Devices) > 0 {
 		lib := sim.New(s.node, s, s.at(0))
 		s.meter.Add(s.gpus(lib, lib))
@@ -108,6 +112,9 @@ func (s *stage) host() *collector.Hosts {
 // write brings /proc and /sys up to date. The caller holds mu, or nothing runs.
 func (s *stage) write() {
 	t := s.now()
+	if s.follow != nil {
+		s.follow()
+	}
 	if err := s.node.WriteProc(s.root, t); err != nil {
 		s.t.Error(err)
 	}
@@ -129,6 +136,8 @@ func (f staged) Read(dst []collector.Reading) ([]collector.Reading, error) {
 	defer f.stage.mu.Unlock()
 	if _, files := f.Source.(*collector.Hosts); files {
 		f.stage.write()
+	} else if f.stage.follow != nil {
+		f.stage.follow()
 	}
 	return f.Source.Read(dst)
 }
