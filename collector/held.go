@@ -124,8 +124,11 @@ func (g *Integrator) divide(e energy.Energy, y, z time.Duration) (energy.Energy,
 	if before == unknownPower || alike(before, mean, sameLevel) || !g.levelUntil(at) {
 		return 0, false
 	}
-	if after, ok := g.afterwards(at); ok {
-		return e - min(after.For(z), e), true
+	if after, whole, ok := g.afterwards(at); ok {
+		part := e - min(after.For(z), e)
+		if whole || alike(part.Over(y), before, unsteady) {
+			return part, true
+		}
 	}
 	// Nothing tells the power after the end. If it fell, then at the end.
 	return early(y+z, y, e, before, max(g.lowest, 0)), mean < before
@@ -146,9 +149,10 @@ func (g *Integrator) levelUntil(at energy.Instant) bool {
 	return shown || g.levels[0] == unknownPower || alike(g.levels[0], g.levels[1], unsteady)
 }
 
-// afterwards returns the power after an instant, if its sensor was updated since.
-// What the sensor's window saw before the instant was as before.
-func (g *Integrator) afterwards(at energy.Instant) (energy.Power, bool) {
+// afterwards returns the power after an instant, if its sensor was updated since,
+// and whether its whole window was after it. If not, what the window saw before is
+// taken to have been as before, which is not to be relied on.
+func (g *Integrator) afterwards(at energy.Instant) (p energy.Power, whole, ok bool) {
 	tick := g.domain.Tick
 	if tick == 0 {
 		tick = sensorTick
@@ -157,12 +161,12 @@ func (g *Integrator) afterwards(at energy.Instant) (energy.Power, bool) {
 	seen := g.updated.middle().Sub(at)
 	switch {
 	case g.domain.Lag > 0 || g.updated.lo < at || seen < window/4 || g.updated.width() > tick/2:
-		return 0, false
+		return 0, false, false
 	case seen >= window:
-		return g.power.Power, true
+		return g.power.Power, true, true
 	}
 	rest := g.power.Power.For(window) - g.levels[1].For(window-seen)
-	return max(rest, 0).Over(seen), true
+	return max(rest, 0).Over(seen), false, true
 }
 
 // carry carries the curve on to the end at the power of the latest reading, or

@@ -125,7 +125,7 @@ func (g *Integrator) Settled(at energy.Instant) bool {
 		return false
 	}
 	// The tick that ends the interval was seen. Is it known how to divide it?
-	_, known := g.afterwards(at)
+	_, _, known := g.afterwards(at)
 	return known || g.levels[1] == unknownPower ||
 		alike(g.due(last).Over(last.bracket.middle().Sub(end)), g.levels[1], sameLevel)
 }

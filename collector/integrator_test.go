@@ -32,8 +32,9 @@ var shapes = []struct {
 //
 // With a counter the energy between ticks is exact, and half a percent is held
 // wherever the power is level at both ends, or changes once there. Where it goes
-// up and down within the last tick, no reading tells how the tick divides: up to
-// a quarter of a tick's swing is lost, which for 100 ms is 1.1 % of 2 s.
+// up and down within the last tick, few readings tell how the tick divides: up to
+// a quarter of the swing times the tick is lost, 0.8 % of 2 s. A Grace Hopper's
+// readings are of the whole module and tell nothing of the GPU's levels at all.
 //
 // Without a counter, Pascal's sensor sees 10 of each 20 ms: each step is placed
 // to ±5 ms, 0.2 % of 2 s, and some of those of a square wave add up. Maxwell's is
@@ -44,7 +45,7 @@ func bound(d *scenario.Device, level bool, shape string) float64 {
 	case d.Architecture == "Maxwell" && shape != "steady" && shape != "inside" && shape != "to the end":
 		return 0.02
 	case shape == "fast square" || shape == "square to the end":
-		return 0.011
+		return 0.008
 	case d.Sensor.Fields == scenario.ScopeModule && !level:
 		return 0.015
 	}
