@@ -42,6 +42,7 @@ var rooms = []room{
 	{path: "cmd", imports: []string{
 		"nvml", "collector", "attribution", "carbon", "exporter", "meter", "supervise", "doctor",
 	}, tests: append([]string{"energy"}, simulators...)},
+	{path: "bench", imports: []string{"energy", "nvml", "nvml/sim", "scenario", "collector", "meter"}},
 	{path: "internal/arch"},
 	{path: "examples"},
 }
