@@ -32,8 +32,8 @@ func (d doubt) variance(share energy.Energy) float64 {
 		// Of n tags each names the process with probability s: the share's variance
 		// is s(1−s)/n. One seen as 0 or 1 in a few tags is not certain to be that:
 		// the estimate of Agresti and Coull adds two tags either way.
-		n := d.samples + 4
-		p := (s*d.samples + 2) / n
+		n := max(d.samples, 1)
+		p := (s*n + 2) / (n + 4)
 		return d.amount * d.amount * p * (1 - p) / n
 	case collector.ByMemory:
 		// No measure of activity: the share may be anything.

@@ -15,6 +15,15 @@ import (
 const (
 	tagsPerSecond = 7.2
 	samplerMemory = 10 * time.Second
+	// tagEvery is the time from one tag to the next. Where several processes share
+	// a device, each tag is fetched as it comes: then it divides the energy of its
+	// own moment, and what a process drew in its turn stays with it.
+	tagEvery = 139 * time.Millisecond
+	// listEvery is how often it is asked who is on a shared device. The lists cost
+	// the driver milliseconds.
+	listEvery = time.Second
+	// idleTags is after how long without a tag a device counts as having been idle.
+	idleTags = time.Second
 )
 
 // gpuUsage is the part of NVML that tells who uses a device.
@@ -38,6 +47,8 @@ type GPUUsers struct {
 // gpuUsers is what is remembered of one device between observations.
 type gpuUsers struct {
 	residents []Usage        // as last listed, Busy 0
+	listed    energy.Instant // when that was
+	tagged    energy.Instant // when the latest tag was read
 	since     uint64         // the driver's stamp of the newest statistic
 	sampled   energy.Instant // when that was read
 	blind     bool           // the driver has no utilization per process here
@@ -65,9 +76,12 @@ func (o *GPUUsers) Observe(now energy.Instant, dst []Activity) error {
 func (o *GPUUsers) observe(device int, now energy.Instant, a *Activity) error {
 	d := &o.devices[device]
 	*a = Activity{Until: now, Usage: append(a.Usage[:0], d.residents...), Method: ByMemory}
-	if err := o.list(device, a); err != nil {
-		// Without a list, those who were there are taken to be there still.
-		return err
+	if len(d.residents) < 2 || now.Sub(d.listed) >= listEvery {
+		if err := o.list(device, a); err != nil {
+			// Without a list, those who were there are taken to be there still.
+			return err
+		}
+		d.listed = now
 	}
 	if d.blind {
 		return nil
@@ -86,6 +100,10 @@ func (o *GPUUsers) observe(device int, now energy.Instant, a *Activity) error {
 		a.Method, a.Samples = ByUtilization, tagsPerSecond*min(now.Sub(d.sampled), samplerMemory).Seconds()
 	}
 	d.sampled = now
+	if len(a.Usage) > 1 {
+		a.Again = tagEvery
+	}
+	before := d.since
 	for _, s := range sampled {
 		d.since = max(d.since, s.Stamp)
 		if first {
@@ -95,6 +113,10 @@ func (o *GPUUsers) observe(device int, now energy.Instant, a *Activity) error {
 			a.Usage[i].Busy = uint64(s.SM)
 		}
 	}
+	if d.since > before {
+		d.tagged = now
+	}
+	a.Open = a.Again > 0 && !first && d.tagged < now && now.Sub(d.tagged) < idleTags
 	return nil
 }
 

@@ -96,10 +96,10 @@ func (t *Tree) Observe(now energy.Instant, dst []Activity) error {
 		slices.SortFunc(a.Usage, Compare)
 	}
 	for i := range dst[1:] {
-		other := &dst[i+1]
-		own := append(other.Usage[:0], a.Usage...)
-		*other = *a
-		other.Usage = own
+		dst[i+1] = Activity{
+			Until: a.Until, Usage: append(dst[i+1].Usage[:0], a.Usage...),
+			Method: a.Method, Samples: a.Samples, Step: a.Step,
+		}
 	}
 	return err
 }

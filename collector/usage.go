@@ -3,6 +3,7 @@ package collector
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"greenagent/collector/procfs"
 	"greenagent/energy"
@@ -58,6 +59,12 @@ type Activity struct {
 	Samples float64
 	// Step is the resolution of Busy where it was counted: each is uncertain by it.
 	Step uint64
+	// Open says that there was nothing new to tell who was busy: better divided
+	// together with what is observed next.
+	Open bool
+	// Again is after what time there will be something new to observe, 0 if it can
+	// wait.
+	Again time.Duration
 }
 
 // Absorb adds what an earlier activity says to a, as if both had been observed at

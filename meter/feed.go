@@ -2,6 +2,7 @@ package meter
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -51,9 +52,10 @@ type feed struct {
 type domain struct {
 	integrator *collector.Integrator
 	floor      floor
-	booked     energy.Instant     // up to where its energy is in the ledger
-	pending    collector.Activity // observed, not yet booked: the curve must settle first
-	unobserved time.Duration      // as of the last booking
+	booked     energy.Instant // up to where its energy is in the ledger
+	pending    queue          // observed, not yet booked: the curve must settle first
+	observed   bool           // who is there has been looked at
+	unobserved time.Duration  // as of the last booking
 }
 
 func newFeed(f Feed, c Config) *feed {
@@ -83,7 +85,6 @@ func (f *feed) run(ctx context.Context) {
 	defer close(f.done)
 	f.read()
 	f.watch() // who is there at the start
-	f.glance()
 	next := f.clock.Now().Add(f.observe)
 	timer := time.NewTimer(f.cadence())
 	defer timer.Stop()
@@ -95,8 +96,8 @@ func (f *feed) run(ctx context.Context) {
 		}
 		f.read()
 		if now := f.clock.Now(); now >= next {
-			f.watch()
-			next = max(next.Add(f.observe), now.Add(f.observe/2))
+			again := f.watch()
+			next = max(next.Add(again), now.Add(again/2))
 		}
 		timer.Reset(f.cadence())
 	}
@@ -132,9 +133,9 @@ func (f *feed) read() {
 	}
 }
 
-// watch observes who was busy and books the interval before, which by now has
-// settled.
-func (f *feed) watch() {
+// watch observes who was busy, books the intervals that have settled by now, and
+// returns after what time to observe again.
+func (f *feed) watch() time.Duration {
 	now := f.clock.Now()
 	var err error
 	if f.Observer != nil {
@@ -147,36 +148,39 @@ func (f *feed) watch() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.failures.note(err)
+	again := f.observe
 	if f.closed {
-		return
+		return again
 	}
 	for i := range f.domains {
 		d := &f.domains[i]
-		f.book(i, min(d.pending.Until, d.integrator.Curve().Span().End))
-		if d.booked < d.pending.Until {
-			// What could not be booked yet will be with the next: those who were
-			// there then count, too.
-			f.spare[i].Absorb(&d.pending)
+		if f.spare[i].Again > 0 {
+			again = min(again, f.spare[i].Again)
 		}
-		d.pending, f.spare[i] = f.spare[i], d.pending
+		d.glance(&f.spare[i])
+		f.spare[i] = d.pending.push(f.spare[i])
+		for d.pending.settled(d.integrator.Curve().Span().End) {
+			f.book(i, d.pending.first().Until)
+			d.pending.drop()
+		}
 	}
+	return again
 }
 
 // glance takes the floor of a domain that was at rest, and used by nobody, when
 // it was first looked at.
-func (f *feed) glance() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for i := range f.domains {
-		d := &f.domains[i]
-		if p, ok := d.integrator.Rest(); ok && d.pending.Until != 0 && len(d.pending.Usage) == 0 {
-			d.floor.rest(p)
-		}
+func (d *domain) glance(first *collector.Activity) {
+	if d.observed || first.Until == 0 {
+		return
+	}
+	d.observed = true
+	if p, ok := d.integrator.Rest(); ok && len(first.Usage) == 0 {
+		d.floor.rest(p)
 	}
 }
 
-// book puts a domain's energy up to an instant into the ledger, divided by its
-// pending activity.
+// book puts a domain's energy up to an instant into the ledger, divided by the
+// first pending activity.
 func (f *feed) book(i int, until energy.Instant) {
 	d := &f.domains[i]
 	if f.end != 0 {
@@ -187,16 +191,17 @@ func (f *feed) book(i int, until energy.Instant) {
 		return
 	}
 	d.booked = until
+	activity := d.pending.first()
 	e := d.integrator.Curve().Energy(v)
 	if unobserved := d.integrator.Unobserved(); unobserved == d.unobserved {
-		d.floor.learn(e.Over(v.Duration()), v.Duration(), len(d.pending.Usage))
+		d.floor.learn(e.Over(v.Duration()), v.Duration(), len(activity.Usage))
 	} else {
 		d.unobserved = unobserved
 	}
 	f.ledger.Book(i, attribution.Cut{
 		Energy:   e,
 		Floor:    d.floor.over(v.Duration()),
-		Activity: &d.pending,
+		Activity: activity,
 	})
 }
 
@@ -240,6 +245,17 @@ func (f *feed) waiting(at, deadline energy.Instant) bool {
 	return false
 }
 
+// errSilent: the figures end with the last reading there was.
+var errSilent = errors.New("did not answer at the end; its figures are as of its last reading")
+
+// abandon closes a feed whose sensor does not answer.
+func (f *feed) abandon(at energy.Instant) {
+	f.mu.Lock()
+	f.failures.note(errSilent)
+	f.mu.Unlock()
+	f.settle(at)
+}
+
 // settle closes the feed: whatever its goroutine still brings is not used.
 func (f *feed) settle(at energy.Instant) {
 	f.mu.Lock()
@@ -249,7 +265,12 @@ func (f *feed) settle(at energy.Instant) {
 	}
 	f.closed, f.end = true, at
 	for i := range f.domains {
-		f.domains[i].integrator.Finish(at)
+		d := &f.domains[i]
+		d.integrator.Finish(at)
+		for d.pending.length > 1 {
+			f.book(i, min(d.pending.first().Until, at))
+			d.pending.drop()
+		}
 		f.book(i, at)
 	}
 }

@@ -98,7 +98,7 @@ func (m *Meter) Finish(at energy.Instant, grace time.Duration) attribution.Snaps
 			select {
 			case <-finished:
 			case <-timeout:
-				f.settle(at)
+				f.abandon(at)
 			}
 		})
 	}
