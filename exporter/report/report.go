@@ -89,7 +89,7 @@ func (p *page) total(r runfile.Run) {
 // absence says why no energy is known at all.
 func absence(r runfile.Run) string {
 	if time.Duration(r.Duration) < 50*time.Millisecond {
-		return "the command ended before any sensor was read"
+		return "the command was too short to be measured"
 	}
 	return "no sensor could be read here, see greenagent doctor"
 }

@@ -26,7 +26,7 @@ type Stream struct {
 }
 
 // reading is how long a reader may take to take a piece.
-const reading = 2 * time.Second
+const reading = 5 * time.Second
 
 // piece is what one write(2) hands over: PIPE_BUF, which a pipe that poll(2) calls
 // writable takes without waiting, and whole (pipe(7)).
