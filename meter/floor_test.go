@@ -1,0 +1,52 @@
+package meter
+
+import (
+	"testing"
+	"time"
+
+	"greenagent/energy"
+)
+
+// TestFloor: a floor is learnt of a device that nobody uses, that has come to rest,
+// for long enough; and of nothing else.
+func TestFloor(t *testing.T) {
+	type interval struct {
+		watts   float64
+		d       time.Duration
+		present int
+	}
+	idle := func(watts float64) interval { return interval{watts, time.Second, 0} }
+	for name, test := range map[string]struct {
+		intervals []interval
+		want      float64
+	}{
+		"nothing":                        {nil, 0},
+		"one idle interval":              {[]interval{idle(70)}, 0},
+		"two alike":                      {[]interval{idle(70), idle(71)}, 71},
+		"somebody between":               {[]interval{idle(70), {300, time.Second, 1}, idle(70)}, 0},
+		"somebody who does nothing":      {[]interval{{115, time.Second, 1}, {115, time.Second, 1}}, 0},
+		"short ones":                     {[]interval{{70, 100 * time.Millisecond, 0}, {70, 100 * time.Millisecond, 0}}, 0},
+		"a short one first":              {[]interval{{7, 20 * time.Millisecond, 0}, idle(70), idle(70)}, 70},
+		"clocks come down":               {[]interval{idle(150), idle(120), idle(95), idle(80), idle(71), idle(70), idle(70)}, 70},
+		"clocks stay up, then do not":    {[]interval{idle(110), idle(110), idle(80), idle(70), idle(70)}, 70},
+		"a floor does not rise":          {[]interval{idle(70), idle(70), idle(90), idle(90)}, 70},
+		"what reads nothing is no floor": {[]interval{idle(0), idle(0)}, 0},
+	} {
+		var f floor
+		for _, v := range test.intervals {
+			f.learn(energy.FromWatts(v.watts), v.d, v.present)
+		}
+		if f.known.Watts() != test.want {
+			t.Errorf("%s: a floor of %v, want %v W", name, f.known, test.want)
+		}
+		if got := f.over(2 * time.Second); got.Joules() != 2*test.want {
+			t.Errorf("%s: %v in 2 s", name, got)
+		}
+	}
+	known := floor{known: 20 * energy.Watt} // as a model has it
+	known.rest(30 * energy.Watt)
+	known.rest(0)
+	if known.known != 20*energy.Watt {
+		t.Errorf("a known floor became %v", known.known)
+	}
+}
