@@ -12,8 +12,10 @@ import (
 	"math/big"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,6 +44,21 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// startAfresh executes the tests again if they inherited ignored signals, as from
+// nohup or a background job of a script: they send those signals.
+func startAfresh() {
+	const done = "GREENAGENT_TESTS_AFRESH"
+	tested := []os.Signal{syscall.SIGHUP, syscall.SIGINT}
+	if os.Getenv(done) != "" || !slices.ContainsFunc(tested, signal.Ignored) {
+		return
+	}
+	// Executing a program gives signals that are caught their default action.
+	signal.Notify(make(chan os.Signal, 1), tested...)
+	path, err := os.Executable()
+	must(err)
+	must(syscall.Exec(path, os.Args, append(os.Environ(), done+"=1")))
+}
+
 // tidy fails the tests if they leave processes behind.
 type tidy struct{ m *testing.M }
 
@@ -49,6 +66,7 @@ type tidy struct{ m *testing.M }
 const markOfTests = "GREENAGENT_TESTS_OF"
 
 func (t tidy) Run() int {
+	startAfresh()
 	for _, variable := range os.Environ() {
 		// Settings of whoever runs the tests.
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "GREENAGENT_") {
