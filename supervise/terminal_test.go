@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
@@ -297,8 +298,13 @@ func TestBackgroundRead(t *testing.T) {
 	tm.press("$G sh -c 'echo parent=$PPID; read x; echo got=$x; exit 5' &\n")
 	agent := tm.pidOf("parent")
 	eventually(t, "the job is stopped", inState(agent, "T"))
-	tm.press("jobs\n")
-	tm.expect(`Stopped\(?(SIGTTIN|.*tty input)?`)
+	// The shell hears of it when the last of greenagent's threads has stopped, and
+	// until then says that it runs.
+	eventually(t, "the shell knows", func() bool {
+		tm.press("jobs\n")
+		time.Sleep(50 * time.Millisecond)
+		return strings.Contains(tm.shown(), "Stopped")
+	})
 	tm.press("fg\n")
 	tm.expect(`exit 5`)
 	eventually(t, "it runs", inState(agent, "SR"))
