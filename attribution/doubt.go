@@ -34,7 +34,10 @@ func (d doubt) variance(share energy.Energy) float64 {
 		// the estimate of Agresti and Coull adds two tags either way.
 		n := max(d.samples, 1)
 		p := (s*n + 2) / (n + 4)
-		return d.amount * d.amount * p * (1 - p) / n
+		// That p is of few tags itself adds two parts in n, except to a single tag,
+		// whose p hardly depends on it.
+		estimated := 1 + 2*(n-1)/(n*n)
+		return d.amount * d.amount * p * (1 - p) / n * estimated
 	case collector.ByMemory:
 		// No measure of activity: the share may be anything.
 		return d.amount * d.amount * s * (1 - s)
