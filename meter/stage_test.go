@@ -2,6 +2,7 @@ package meter_test
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -72,7 +73,7 @@ func (s *stage) open() {
 }
 
 // gpus returns the feed of a GPU library.
-func (s *stage) gpus(lib library, close interface{ Close() error }) meter.Feed {
+func (s *stage) gpus(lib library, opened io.Closer) meter.Feed {
 	descendants := collector.NewTree(procfs.New(s.root), self, theRun, nil)
 	users := collector.NewGPUUsers(lib, procfs.New(s.root), func(pid int) collector.Owner {
 		if descendants.Has(pid) {
@@ -80,7 +81,7 @@ func (s *stage) gpus(lib library, close interface{ Close() error }) meter.Feed {
 		}
 		return 0
 	})
-	return meter.Feed{Name: "NVML", Source: stagedGPUs{staged{s, collector.NewGPUs(lib)}}, Observer: observed{s, users}, Close: close.Close}
+	return meter.Feed{Name: "NVML", Source: stagedGPUs{staged{s, collector.NewGPUs(lib)}}, Observer: observed{s, users}, Close: opened.Close}
 }
 
 // library is what *sim.Library and *nvml.Library have in common.
