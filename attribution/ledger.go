@@ -102,9 +102,6 @@ func NewLedger(c Config) *Ledger {
 	}
 }
 
-// Policy returns the policy for idle energy.
-func (l *Ledger) Policy() Policy { return l.policy }
-
 // Balance returns the state of a domain.
 func (l *Ledger) Balance(domain int) Balance { return l.balances[domain] }
 

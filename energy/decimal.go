@@ -11,9 +11,6 @@ import (
 // W, g), exactly as many digits as they have. Integers inside, decimals
 // outside: what sums exactly here sums exactly for whoever reads it.
 
-// AppendText implements encoding.TextAppender: joules, as "12.345".
-func (e Energy) AppendText(dst []byte) ([]byte, error) { return appendMicro(dst, int64(e)), nil }
-
 // MarshalJSON writes e as a JSON number in joules.
 func (e Energy) MarshalJSON() ([]byte, error) { return appendMicro(nil, int64(e)), nil }
 
