@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 func TestReadProcess(t *testing.T) {
@@ -122,8 +123,10 @@ func TestOwnProcess(t *testing.T) {
 	if p.PID != os.Getpid() || p.PPID != os.Getppid() || p.Threads < 1 || p.RSS < 1<<20 || p.Start == 0 {
 		t.Errorf("this test process is %+v", p)
 	}
-	if p.Session <= 0 || p.PGRP != syscall.Getpgrp() {
-		t.Errorf("session %d, process group %d, want %d", p.Session, p.PGRP, syscall.Getpgrp())
+	// Both are 0 where the leader lives outside this PID namespace, as in a container
+	// that was entered.
+	if session, err := unix.Getsid(0); err != nil || p.Session != session || p.PGRP != syscall.Getpgrp() {
+		t.Errorf("session %d, process group %d, want %d (%v) and %d", p.Session, p.PGRP, session, err, syscall.Getpgrp())
 	}
 	suspended, err := Suspended()
 	if err != nil || suspended < 0 {
