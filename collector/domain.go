@@ -39,6 +39,10 @@ type Domain struct {
 	// Tick is how often the power sensor is known to be updated, 0 where it is not
 	// known; half of it is as often as reading makes sense.
 	Tick time.Duration
+	// CounterTick is how often the energy counter was once seen to move, 0 unknown.
+	CounterTick time.Duration
+	// Calibration is applied to everything the sensor shows.
+	Calibration Calibration
 	// Window is the part of each tick, its last, that the power sensor sees: 1 for a
 	// sensor without gaps.
 	Window float64

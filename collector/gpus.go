@@ -35,16 +35,20 @@ type absence struct{ left, next int }
 
 const longestAbsence = 64
 
-// NewGPUs returns the source of an opened library's devices. Each is read once,
-// to see what it has.
-func NewGPUs(lib gpuReader) *GPUs {
+// NewGPUs returns the source of an opened library's devices, with what is known
+// of them by UUID. Each is read once, to see what it has.
+func NewGPUs(lib gpuReader, known map[string]Known) *GPUs {
 	s := &GPUs{lib: lib}
 	for i, d := range lib.Devices() {
-		known := sensorOf(d)
+		sensor, known := sensorOf(d), known[d.UUID]
 		domain := Domain{
 			ID: "gpu:" + d.UUID, Type: GPU, Name: d.Name, Driver: d.Driver, Scope: "gpu",
 			Basis: energy.Integrated, Limit: d.MaxLimit, Gain: uncalibrated,
-			Tick: known.tick, Window: known.window, Lag: known.lag,
+			Tick: sensor.tick, Window: sensor.window, Lag: sensor.lag,
+			CounterTick: known.CounterTick, Calibration: known.Calibration,
+		}
+		if known.PowerTick > 0 {
+			domain.Tick = known.PowerTick
 		}
 		// A device that does not answer now is taken to have a counter, as all
 		// since Volta do; it is the better guess, and costs nothing if it is lost.

@@ -47,7 +47,7 @@ func lookAtGPUs(ctx context.Context, o Options) gpuView {
 	}
 	defer lib.Close()
 	v.driver, v.warnings = lib.Driver(), lib.Warnings()
-	domains := collector.NewGPUs(lib).Domains()
+	domains := collector.NewGPUs(lib, nil).Domains()
 	for i, d := range lib.Devices() {
 		v.devices = append(v.devices, lookAtDevice(lib, i, d, domains[i]))
 	}

@@ -17,6 +17,8 @@ type Machine struct {
 	Proc, Sys, Etc string
 	NVML           string // path of the library, "" for the system's
 	Clock          energy.Clock
+	// Known is what is known of GPUs beforehand, by UUID.
+	Known map[string]collector.Known
 }
 
 // HostSources is what a machine offers beside its GPUs, and why something it
@@ -77,5 +79,5 @@ func (m Machine) OpenGPUs(ctx context.Context) (*nvml.Library, Feed, error) {
 	if err != nil {
 		return nil, Feed{}, fmt.Errorf("GPUs: %w", err)
 	}
-	return lib, Feed{Name: "NVML", Source: collector.NewGPUs(lib), Close: lib.Close}, nil
+	return lib, Feed{Name: "NVML", Source: collector.NewGPUs(lib, m.Known), Close: lib.Close}, nil
 }

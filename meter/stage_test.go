@@ -78,7 +78,7 @@ func (s *stage) gpus(lib library, opened io.Closer) meter.Feed {
 		}
 		return 0
 	})
-	return meter.Feed{Name: "NVML", Source: stagedGPUs{staged{s, collector.NewGPUs(lib)}}, Observer: observed{s, users}, Close: opened.Close}
+	return meter.Feed{Name: "NVML", Source: stagedGPUs{staged{s, collector.NewGPUs(lib, nil)}}, Observer: observed{s, users}, Close: opened.Close}
 }
 
 // library is what *sim.Library and *nvml.Library have in common.

@@ -142,9 +142,9 @@ func inState(pid int, letters string) func() bool {
 	return func() bool { s := state(pid); return s != "" && strings.Contains(letters, s) }
 }
 
-// ended says whether a process has ended, reaped or not: the first process of a
+// gone says whether a process has ended, reaped or not: the first process of a
 // container may be one that reaps nobody.
-func ended(pid int) bool { s := state(pid); return s == "" || s == "Z" }
+func gone(pid int) bool { s := state(pid); return s == "" || s == "Z" }
 
 // pidOf reads the pid in the line "NAME=pid" that the command on the terminal
 // prints.
@@ -191,7 +191,7 @@ func TestJobControl(t *testing.T) {
 	if status := tm.expect(`status=(\d+)\r`); status != "130" {
 		t.Errorf("status %s, want 130", status)
 	}
-	eventually(t, "both are gone", func() bool { return ended(agent) && ended(child) })
+	eventually(t, "both are gone", func() bool { return gone(agent) && gone(child) })
 }
 
 // TestInterruptEndsTheLoop: the shell sees greenagent die of SIGINT.
@@ -348,7 +348,7 @@ func TestPipeline(t *testing.T) {
 	eventually(t, "both run", func() bool { return inState(agent, "SR")() && inState(child, "SR")() })
 	tm.press("word\n")
 	tm.expect(`got=word\r`)
-	eventually(t, "both are gone", func() bool { return ended(agent) && ended(child) })
+	eventually(t, "both are gone", func() bool { return gone(agent) && gone(child) })
 }
 
 // TestInterruptDuringPipeline: Ctrl-C ends the whole pipeline, as without us.
@@ -361,7 +361,7 @@ func TestInterruptDuringPipeline(t *testing.T) {
 	if status := tm.expect(`status=(\d+ \d+)\r`); status != "130 130" {
 		t.Errorf("status %s, want 130 130", status)
 	}
-	eventually(t, "both are gone", func() bool { return ended(agent) && ended(child) })
+	eventually(t, "both are gone", func() bool { return gone(agent) && gone(child) })
 }
 
 // TestHangup: when the terminal goes, the command goes.
@@ -370,7 +370,7 @@ func TestHangup(t *testing.T) {
 	tm.press("$G " + sleeper + "\n")
 	agent, child := tm.pidOf("parent"), tm.pidOf("child")
 	tm.keys.Close()
-	eventually(t, "both are gone", func() bool { return ended(agent) && ended(child) })
+	eventually(t, "both are gone", func() bool { return gone(agent) && gone(child) })
 }
 
 // TestForegroundWithoutTerminal: no terminal, no foreground.

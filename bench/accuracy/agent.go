@@ -86,7 +86,7 @@ type sensor struct {
 }
 
 func newSensor(t *trial, lib *sim.Library) *sensor {
-	s := &sensor{GPUs: collector.NewGPUs(lib), trial: t, last: time.Now()}
+	s := &sensor{GPUs: collector.NewGPUs(lib, nil), trial: t, last: time.Now()}
 	s.domains = slices.Clone(s.GPUs.Domains())
 	s.gain, s.domains[0].Gain = s.domains[0].Gain, 0
 	s.domains[0].Floor = t.device().Idle

@@ -143,9 +143,9 @@ func state(pid int) string {
 	return string(text[bytes.LastIndexByte(text, ')')+2])
 }
 
-// ended says whether a process has ended, reaped or not: the first process of a
+// gone says whether a process has ended, reaped or not: the first process of a
 // container may be one that reaps nobody.
-func ended(pid int) bool { s := state(pid); return s == "" || s == "Z" }
+func gone(pid int) bool { s := state(pid); return s == "" || s == "Z" }
 
 func (k *keyboard) record(name string) runfile.Run {
 	k.t.Helper()
@@ -191,7 +191,7 @@ func TestJobControl(t *testing.T) {
 	if r := k.record("run.json"); r.Exit.Code != 130 || r.Exit.Signal == nil || *r.Exit.Signal != "SIGINT" {
 		t.Errorf("the record says %+v", r.Exit)
 	}
-	eventually(t, "both are gone", func() bool { return ended(agent) && ended(child) })
+	eventually(t, "both are gone", func() bool { return gone(agent) && gone(child) })
 }
 
 // TestInterruptEndsTheLoop: Ctrl-C ends a loop around greenagent, and each run it
@@ -287,7 +287,7 @@ func TestHangup(t *testing.T) {
 	if err := k.shell.Process.Signal(unix.SIGHUP); err != nil { // as a terminal's end has it
 		t.Fatal(err)
 	}
-	eventually(t, "both are gone", func() bool { return ended(agent) && ended(child) })
+	eventually(t, "both are gone", func() bool { return gone(agent) && gone(child) })
 	if r := k.record("run.json"); r.Exit.Code != 129 {
 		t.Errorf("the record says %+v", r.Exit)
 	}
