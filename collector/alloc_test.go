@@ -29,7 +29,7 @@ func TestReadingAllocatesNothing(t *testing.T) {
 		d.Loads = []scenario.Load{{PID: 42, Power: scenario.Square(energy.Watt, d.MaxLimit/2, 700*ms, 0.5, 0)}}
 	}
 	clock := sim.NewClock(at(0))
-	source := collector.NewGPUs(sim.New(node, clock, at(0)))
+	source := collector.NewGPUs(sim.New(node, clock, at(0)), nil)
 	var integrators []*collector.Integrator
 	for _, d := range source.Domains() {
 		integrators = append(integrators, collector.NewIntegrator(d, at(0)))

@@ -49,7 +49,7 @@ func BenchmarkAdd(b *testing.B) {
 		b.Run(d.Architecture, func(b *testing.B) {
 			d.Loads = []scenario.Load{{PID: 42, Power: scenario.Square(energy.Watt, d.MaxLimit/2, 700*ms, 0.5, 0)}}
 			clock := sim.NewClock(at(0))
-			source := collector.NewGPUs(sim.New(scenario.Node{Devices: []scenario.Device{d}}, clock, at(0)))
+			source := collector.NewGPUs(sim.New(scenario.Node{Devices: []scenario.Device{d}}, clock, at(0)), nil)
 			domain := source.Domains()[0]
 			// Readings of ten minutes, taken beforehand.
 			var readings []collector.Reading

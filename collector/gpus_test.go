@@ -19,7 +19,7 @@ func TestGPUDomains(t *testing.T) {
 	blind := scenario.GraceHopper("GPU-blind")
 	blind.Sensor.Counter = false
 	node.Devices = append(node.Devices, blind)
-	source := collector.NewGPUs(sim.New(node, sim.NewClock(at(0)), at(0)))
+	source := collector.NewGPUs(sim.New(node, sim.NewClock(at(0)), at(0)), nil)
 	readings, err := source.Read(nil)
 	if err != nil || len(readings) != len(node.Devices) {
 		t.Fatalf("%d readings, %v", len(readings), err)
@@ -63,7 +63,7 @@ func TestLostGPUs(t *testing.T) {
 		Faults:  []scenario.Fault{{Device: 0, Kind: scenario.Lost, At: time.Second, For: 10 * time.Second}},
 	}
 	clock := sim.NewClock(at(0))
-	source := collector.NewGPUs(sim.New(node, clock, at(0)))
+	source := collector.NewGPUs(sim.New(node, clock, at(0)), nil)
 	failures, back := 0, time.Duration(0)
 	for now := time.Duration(0); now < 20*time.Second; now += 45 * ms {
 		clock.Advance(at(now).Sub(clock.Now()))
@@ -97,7 +97,7 @@ func TestPartialGPUReadings(t *testing.T) {
 		Faults:  []scenario.Fault{{Call: scenario.CallPower, Kind: scenario.Transient, At: time.Second}},
 	}
 	clock := sim.NewClock(at(0))
-	source := collector.NewGPUs(sim.New(node, clock, at(0)))
+	source := collector.NewGPUs(sim.New(node, clock, at(0)), nil)
 	clock.Advance(time.Second)
 	readings, err := source.Read(nil)
 	if !errors.Is(err, nvml.ErrTransient) || len(readings) != 1 || readings[0].Has != collector.HasCounter {

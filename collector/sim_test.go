@@ -46,7 +46,7 @@ func newBench(d scenario.Device, start time.Duration, seed uint64) *bench {
 // open opens the sensor some time after the start.
 func (b *bench) open(after time.Duration) {
 	b.clock.Advance(after)
-	b.source = collector.NewGPUs(sim.New(scenario.Node{Devices: []scenario.Device{*b.device}}, b.clock, at(0)))
+	b.source = collector.NewGPUs(sim.New(scenario.Node{Devices: []scenario.Device{*b.device}}, b.clock, at(0)), nil)
 	domain := b.source.Domains()[0]
 	if b.gain >= 0 {
 		domain.Gain = b.gain
