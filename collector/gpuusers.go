@@ -10,15 +10,7 @@ import (
 	"greenagent/nvml"
 )
 
-// The driver's utilization sampler takes 72 tags in 10 s, each naming the one
-// process that was active at that moment, and remembers them for as long.
 const (
-	tagsPerSecond = 7.2
-	samplerMemory = 10 * time.Second
-	// tagEvery is the time from one tag to the next. Where several processes share
-	// a device, each tag is fetched as it comes: then it divides the energy of its
-	// own moment, and what a process drew in its turn stays with it.
-	tagEvery = 139 * time.Millisecond
 	// listEvery is how often it is asked who is on a shared device. The lists cost
 	// the driver milliseconds.
 	listEvery = time.Second
@@ -33,25 +25,40 @@ type gpuUsage interface {
 	Utilization(device int, since uint64, dst []nvml.Utilization) ([]nvml.Utilization, error)
 }
 
+// Past remembers processes for a while after they ended.
+type Past interface {
+	// Look notes who is there now.
+	Look()
+	// Recall returns the latest process that had a PID.
+	Recall(pid int) (procfs.Process, bool)
+}
+
 // GPUUsers observes the processes on GPUs: who holds a context, by the driver's
 // lists, and who was active, by its sampler. It is used by one goroutine.
 type GPUUsers struct {
+	// Past, if not nil, tells who had a PID that the sampler names and /proc has no
+	// more. To be set before the first Observe.
+	Past Past
+	// Suspended is for how long the machine has been suspended since it booted, by
+	// which the start times of /proc are ahead of instants.
+	Suspended time.Duration
+
 	lib     gpuUsage
 	proc    *procfs.FS
 	owner   func(pid int) Owner
 	devices []gpuUsers
 	listed  []nvml.Process
 	sampled []nvml.Utilization
+	looked  energy.Instant // when Past looked last
 }
 
 // gpuUsers is what is remembered of one device between observations.
 type gpuUsers struct {
-	residents []Usage        // as last listed, Busy 0
-	listed    energy.Instant // when that was
-	tagged    energy.Instant // when the latest tag was read
-	since     uint64         // the driver's stamp of the newest statistic
-	sampled   energy.Instant // when that was read
-	blind     bool           // the driver has no utilization per process here
+	residents  []Usage        // as last listed, Busy 0
+	listed     energy.Instant // when that was
+	concurrent bool           // some of them share it by MPS
+	until      energy.Instant // up to where what it has told is divided
+	tags       tags
 }
 
 // NewGPUUsers returns an observer of all devices of a library. PIDs are looked up
@@ -62,8 +69,12 @@ func NewGPUUsers(lib gpuUsage, proc *procfs.FS, owner func(pid int) Owner) *GPUU
 
 // Observe implements Observer. A process that was on the device at the previous
 // observation counts as having been there until this one: it may have worked up
-// to its end.
+// to its end. So does one that the sampler names and no list has shown.
 func (o *GPUUsers) Observe(now energy.Instant, dst []Activity) error {
+	if o.Past != nil && (o.looked == 0 || now.Sub(o.looked) >= listEvery) {
+		o.Past.Look()
+		o.looked = now
+	}
 	var failed error
 	for i := range o.devices {
 		if err := o.observe(i, now, &dst[i]); err != nil {
@@ -76,62 +87,46 @@ func (o *GPUUsers) Observe(now energy.Instant, dst []Activity) error {
 func (o *GPUUsers) observe(device int, now energy.Instant, a *Activity) error {
 	d := &o.devices[device]
 	*a = Activity{Until: now, Usage: append(a.Usage[:0], d.residents...), Method: ByMemory}
-	if len(d.residents) < 2 || now.Sub(d.listed) >= listEvery {
-		if err := o.list(device, a); err != nil {
-			// Without a list, those who were there are taken to be there still.
-			return err
-		}
-		d.listed = now
+	sampled, failed := o.sample(device, now)
+	var err error
+	if len(d.residents) < 2 || now.Sub(d.listed) >= listEvery || strange(a.Usage, sampled) {
+		// Without a list, those who were there are taken to be there still.
+		err = o.list(device, now, a)
 	}
-	if d.blind {
-		return nil
-	}
-	sampled, err := o.lib.Utilization(device, d.since, o.sampled[:0])
-	o.sampled = sampled
-	if errors.Is(err, nvml.ErrUnsupported) {
-		d.blind = true
-		return nil
-	}
-	if err != nil {
-		return err // the next answer goes back to d.since, and covers this interval
-	}
-	first := d.sampled == 0
-	if !first {
-		a.Method, a.Samples = ByUtilization, tagsPerSecond*min(now.Sub(d.sampled), samplerMemory).Seconds()
-	}
-	d.sampled = now
-	if len(a.Usage) > 1 {
-		a.Again = tagEvery
-	}
-	before := d.since
 	for _, s := range sampled {
-		d.since = max(d.since, s.Stamp)
-		if first {
-			continue // it tells of the time before, too
-		}
-		if i := latestOf(a.Usage, s.PID); i >= 0 {
-			a.Usage[i].Busy = uint64(s.SM)
-		}
+		o.credit(a, s, d.tags.slots)
 	}
-	if d.since > before {
-		d.tagged = now
+	a.Concurrent = d.concurrent
+	d.tags.describe(a, now, failed)
+	// What is divided alone comes after what was.
+	a.Until = max(a.Until, d.until+1)
+	if !a.Open {
+		d.until = a.Until
 	}
-	a.Open = a.Again > 0 && !first && d.tagged < now && now.Sub(d.tagged) < idleTags
-	return nil
+	if failed == nil {
+		failed = err // one is enough: what fails one call mostly fails the other
+	}
+	return failed
+}
+
+// strange reports whether the sampler names somebody who is not known to be there.
+func strange(usage []Usage, sampled []nvml.Utilization) bool {
+	return slices.ContainsFunc(sampled, func(s nvml.Utilization) bool { return latestOf(usage, s.PID) < 0 })
 }
 
 // list merges those who are on the device now into a, and remembers them.
-func (o *GPUUsers) list(device int, a *Activity) error {
+func (o *GPUUsers) list(device int, now energy.Instant, a *Activity) error {
 	d := &o.devices[device]
 	listed, err := o.lib.Processes(device, o.listed[:0])
 	o.listed = listed
 	if err != nil {
 		return err
 	}
-	d.residents = d.residents[:0]
+	d.residents, d.concurrent, d.listed = d.residents[:0], false, now
 	for _, p := range listed {
 		u := o.resident(a.Usage, p)
 		d.residents = append(d.residents, u)
+		d.concurrent = d.concurrent || p.Kinds&nvml.MPS != 0
 		if i, known := slices.BinarySearchFunc(a.Usage, u, Compare); known {
 			a.Usage[i] = u
 		} else {
@@ -145,21 +140,35 @@ func (o *GPUUsers) list(device int, a *Activity) error {
 // resident returns the usage of a listed process. Its owner is taken over from
 // before if it was known.
 func (o *GPUUsers) resident(known []Usage, p nvml.Process) Usage {
-	u := Usage{Process: Process{PID: p.PID}, Memory: max(p.Memory, 0)}
+	u := o.identify(known, p.PID)
+	u.Memory = max(p.Memory, 0)
+	return u
+}
+
+// identify returns who a PID of the driver's is.
+func (o *GPUUsers) identify(known []Usage, pid int) Usage {
+	u := Usage{Process: Process{PID: pid}}
 	var stat procfs.Process
-	if err := o.proc.Read(p.PID, &stat); err == nil {
+	if err := o.proc.Read(pid, &stat); err == nil {
 		u.Process, u.Command = stat.ID, stat.Comm
-	} else if i := latestOf(known, p.PID); i >= 0 {
+	} else if i := latestOf(known, pid); i >= 0 {
 		// It has ended, and the driver has not cleared up after it yet.
 		u.Process, u.Command = known[i].Process, known[i].Command
+	} else if o.Past != nil {
+		if stat, ok := o.Past.Recall(pid); ok {
+			u.Process, u.Command = stat.ID, stat.Comm
+		}
 	}
-	// Of a PID that /proc has never shown, as one of another PID namespace, the
-	// start stays zero.
+	// Of a PID that nobody has seen, as one of another PID namespace, the start
+	// stays zero.
 	if i, ok := slices.BinarySearchFunc(known, u, Compare); ok {
-		u.Owner = known[i].Owner
+		u.Owner, u.From = known[i].Owner, known[i].From
 		return u
 	}
-	u.Owner = o.owner(p.PID)
+	if u.Process.Start > 0 {
+		u.From = u.Process.Started(o.Suspended)
+	}
+	u.Owner = o.owner(pid)
 	return u
 }
 

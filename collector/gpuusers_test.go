@@ -12,6 +12,9 @@ import (
 	"greenagent/scenario"
 )
 
+// tagEvery is the time from one tag of the driver's sampler to the next.
+const tagEvery = scenario.SamplerWindow / scenario.SamplerTags
+
 // users observes the GPUs of a node.
 type users struct {
 	t        testing.TB
@@ -52,7 +55,7 @@ func (u *users) look(now time.Duration) ([]collector.Activity, error) {
 	}
 	err := u.observer.Observe(u.clock.Now(), u.activity)
 	for i, a := range u.activity {
-		if a.Until != at(now) || !slices.IsSortedFunc(a.Usage, collector.Compare) {
+		if off := a.Until.Sub(at(now)); off > tagEvery/2 || off < -tagEvery/2 || !slices.IsSortedFunc(a.Usage, collector.Compare) {
 			u.t.Errorf("device %d: until %d, %v", i, a.Until, a.Usage)
 		}
 	}

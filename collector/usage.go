@@ -23,12 +23,20 @@ type Usage struct {
 	Process Process
 	Owner   Owner
 	Command procfs.Comm // its name now; a process may change it
-	// Busy is how much the process used of the domain, in a unit common to one
-	// Activity; 0 for a process that merely resides there.
+	// Busy is how much the process used of the domain, in the unit of the Activity's
+	// method: CPU time in ns, or Tag for each of the sampler's tags. 0 for a process
+	// that merely resides there.
 	Busy uint64
 	// Memory it held there, in bytes; 0 unknown.
 	Memory int64
+	// From is when it came to be there at the earliest, 0 if that is not known or
+	// long ago.
+	From energy.Instant
 }
+
+// Tag is one tag of a utilization sampler in Usage.Busy: drivers tell percentages
+// of tags, which make no whole numbers.
+const Tag = 1000
 
 // Method says by what a domain's energy is divided.
 type Method uint8
@@ -39,10 +47,11 @@ const (
 	BySole                      // one process was there: no division
 	ByUtilization               // the driver's samples of who was active
 	ByCPUTime
-	ByMemory // held, where nothing says who was active
+	ByMemory   // held, where nothing says who was active
+	ByPresence // in equal parts, as nobody was active
 )
 
-var methodNames = [...]string{"none", "sole", "utilization", "cpu-time", "memory"}
+var methodNames = [...]string{"none", "sole", "utilization", "cpu-time", "memory", "presence"}
 
 // String returns the method's name in metric attributes and run files.
 func (m Method) String() string { return methodNames[m] }
@@ -57,6 +66,9 @@ type Activity struct {
 	// Samples is how many independent observations stand behind Busy, 0 where it
 	// was counted and not sampled.
 	Samples float64
+	// Concurrent says that several may have been active at one moment (MPS): a tag,
+	// which names one of them, then tells less.
+	Concurrent bool
 	// Step is the resolution of Busy where it was counted: each is uncertain by it.
 	Step uint64
 	// Open says that there was nothing new to tell who was busy: better divided
@@ -77,10 +89,12 @@ func (a *Activity) Absorb(earlier *Activity) {
 		}
 	}
 	a.Samples += earlier.Samples
+	a.Concurrent = a.Concurrent || earlier.Concurrent
 	for _, u := range earlier.Usage {
 		i, known := slices.BinarySearchFunc(a.Usage, u, Compare)
 		if known {
 			a.Usage[i].Busy += u.Busy
+			a.Usage[i].From = u.From
 		} else {
 			a.Usage = slices.Insert(a.Usage, i, u)
 		}

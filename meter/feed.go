@@ -160,7 +160,7 @@ func (f *feed) watch() time.Duration {
 		d.glance(&f.spare[i])
 		f.spare[i] = d.pending.push(f.spare[i])
 		for d.pending.settled(d.integrator.Curve().Span().End) {
-			f.book(i, d.pending.first().Until)
+			f.book(i, d.pending.first().Until, d.pending.first())
 			d.pending.drop()
 		}
 	}
@@ -179,9 +179,9 @@ func (d *domain) glance(first *collector.Activity) {
 	}
 }
 
-// book puts a domain's energy up to an instant into the ledger, divided by the
-// first pending activity.
-func (f *feed) book(i int, until energy.Instant) {
+// book puts a domain's energy up to an instant into the ledger, divided by an
+// activity.
+func (f *feed) book(i int, until energy.Instant, activity *collector.Activity) {
 	d := &f.domains[i]
 	if f.end != 0 {
 		until = min(until, f.end)
@@ -191,7 +191,6 @@ func (f *feed) book(i int, until energy.Instant) {
 		return
 	}
 	d.booked = until
-	activity := d.pending.first()
 	e := d.integrator.Curve().Energy(v)
 	if unobserved := d.integrator.Unobserved(); unobserved == d.unobserved {
 		d.floor.learn(e.Over(v.Duration()), v.Duration(), len(activity.Usage))
@@ -268,9 +267,10 @@ func (f *feed) settle(at energy.Instant) {
 		d := &f.domains[i]
 		d.integrator.Finish(at)
 		for d.pending.length > 1 {
-			f.book(i, min(d.pending.first().Until, at))
+			f.book(i, min(d.pending.first().Until, at), d.pending.first())
 			d.pending.drop()
 		}
-		f.book(i, at)
+		// Those who were there last were there until the end.
+		f.book(i, at, d.pending.latest())
 	}
 }

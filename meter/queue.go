@@ -18,13 +18,12 @@ func (q *queue) at(i int) *collector.Activity { return &q.slots[(q.head+i)%len(q
 
 func (q *queue) empty() bool { return q.length == 0 }
 
-// first returns the oldest activity; of an empty queue, one in which nobody was.
-func (q *queue) first() *collector.Activity {
-	if q.empty() {
-		*q.at(0) = collector.Activity{Usage: q.at(0).Usage[:0]}
-	}
-	return q.at(0)
-}
+// first returns the oldest activity; there must be one.
+func (q *queue) first() *collector.Activity { return q.at(0) }
+
+// latest returns the activity that was pushed last, also if it was dropped; before
+// any, one in which nobody was.
+func (q *queue) latest() *collector.Activity { return q.at(q.length - 1 + len(q.slots)) }
 
 // push appends an activity and returns another whose memory can be used for the
 // next. What the one before it could not tell, and what does not fit, is divided

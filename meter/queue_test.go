@@ -17,8 +17,8 @@ func activity(until energy.Instant, pids ...int) collector.Activity {
 
 func TestQueueKeepsOrder(t *testing.T) {
 	var q queue
-	if q.settled(1 << 40) {
-		t.Error("an empty queue has something to book")
+	if q.settled(1<<40) || len(q.latest().Usage) != 0 {
+		t.Errorf("an empty queue has something to book, or somebody: %+v", q.latest())
 	}
 	for i := range 5 {
 		q.push(activity(energy.Instant(i+1), i))
@@ -29,8 +29,8 @@ func TestQueueKeepsOrder(t *testing.T) {
 		}
 		q.drop()
 	}
-	if !q.empty() || len(q.first().Usage) != 0 {
-		t.Errorf("after the last: %+v", q.first())
+	if !q.empty() || q.latest().Usage[0].Process.PID != 4 {
+		t.Errorf("after the last: %+v", q.latest())
 	}
 }
 

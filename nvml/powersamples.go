@@ -64,21 +64,30 @@ func (l *Library) listPowerSamples(g *gpu, since uint64) error {
 	return nil
 }
 
-// date converts stamps to instants. Of the two clocks a driver may use, the one
-// nearer to the newest stamp is meant: they are decades apart.
+// date converts stamps to instants.
 func date(ring []PowerSample, now energy.Instant, wall time.Time) {
 	if len(ring) == 0 {
 		return
 	}
-	newest := ring[len(ring)-1].Stamp
-	sinceBoot, sinceEpoch := uint64(max(0, now))/1e3, uint64(max(0, wall.UnixMicro()))
-	present := sinceBoot
-	if apart(newest, sinceEpoch) < apart(newest, sinceBoot) {
-		present = sinceEpoch
-	}
+	present := stampOf(now, wall, ring[len(ring)-1].Stamp)
 	for i := range ring {
-		ring[i].At = now.Add(time.Duration(int64(ring[i].Stamp)-int64(present)) * time.Microsecond)
+		ring[i].At = dated(ring[i].Stamp, present, now)
 	}
+}
+
+// stampOf returns how a driver stamps the present. Of the two clocks it may use, the
+// one nearer to its newest stamp is meant: they are decades apart.
+func stampOf(now energy.Instant, wall time.Time, newest uint64) uint64 {
+	sinceBoot, sinceEpoch := uint64(max(0, now))/1e3, uint64(max(0, wall.UnixMicro()))
+	if apart(newest, sinceEpoch) < apart(newest, sinceBoot) {
+		return sinceEpoch
+	}
+	return sinceBoot
+}
+
+// dated returns the instant of a stamp, by that of the present.
+func dated(stamp, present uint64, now energy.Instant) energy.Instant {
+	return now.Add(time.Duration(int64(stamp)-int64(present)) * time.Microsecond)
 }
 
 func apart(a, b uint64) uint64 { return max(a, b) - min(a, b) }

@@ -78,7 +78,8 @@ type Process struct {
 // caller's stamp a process was the active one, in percent by engine.
 type Utilization struct {
 	PID                          int
-	Stamp                        uint64 // driver's µs of the newest sample: hand it back as since
+	Stamp                        uint64         // driver's µs of the newest sample: hand it back as since
+	At                           energy.Instant // Stamp on the library's clock
 	SM, Memory, Encoder, Decoder uint8
 }
 

@@ -46,12 +46,13 @@ func (l *Library) listUtilization(g *gpu, since uint64) error {
 	if err := a.learn(ret); err != nil {
 		return g.mark(g.failure(what, ret, err))
 	}
+	now, wall := l.clock.Now(), l.wall()
 	for _, u := range list {
 		if u.Pid == 0 || u.Pid > math.MaxInt32 || max(u.SmUtil, u.MemUtil, u.EncUtil, u.DecUtil) > 100 || u.TimeStamp <= since {
 			continue
 		}
 		g.active = append(g.active, Utilization{
-			PID: int(u.Pid), Stamp: u.TimeStamp,
+			PID: int(u.Pid), Stamp: u.TimeStamp, At: dated(u.TimeStamp, stampOf(now, wall, u.TimeStamp), now),
 			SM: uint8(u.SmUtil), Memory: uint8(u.MemUtil), Encoder: uint8(u.EncUtil), Decoder: uint8(u.DecUtil),
 		})
 	}

@@ -178,7 +178,7 @@ func (l *Library) Utilization(device int, since uint64, dst []nvml.Utilization) 
 	var newest time.Duration
 	l.shares, newest = d.Utilization(l.shares[:0], l.node.Unstamp(d.Sensor.Clock, since), t)
 	for _, s := range l.shares {
-		dst = append(dst, nvml.Utilization{PID: s.PID, Stamp: l.node.Stamp(d.Sensor.Clock, newest), SM: uint8(s.SM), Memory: uint8(s.Memory)})
+		dst = append(dst, nvml.Utilization{PID: s.PID, Stamp: l.node.Stamp(d.Sensor.Clock, newest), At: l.origin.Add(newest), SM: uint8(s.SM), Memory: uint8(s.Memory)})
 	}
 	return dst, nil
 }

@@ -1,0 +1,129 @@
+package collector
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"time"
+
+	"greenagent/energy"
+	"greenagent/nvml"
+)
+
+// The driver's utilization sampler takes 72 tags in 10 s, each naming the one
+// process that was active at that moment, and remembers them for as long. It tells
+// of each process in what percentage of the tags since a stamp it was named, of
+// processes that have ended, too.
+const (
+	samplerTags   = 72
+	samplerMemory = 10 * time.Second
+	// tagEvery is the time from one tag to the next. Where several processes share
+	// a device, each tag is fetched as it comes: then it divides the energy of its
+	// own moment, and what a process drew in its turn stays with it.
+	tagEvery = samplerMemory / samplerTags
+)
+
+// tags is what is remembered of one device's sampler.
+type tags struct {
+	since   uint64         // the driver's stamp of the newest tag
+	read    energy.Instant // when it was last asked, 0 never
+	seen    energy.Instant // when a new tag was last seen
+	blind   bool           // the driver has no utilization per process here
+	started bool           // it has answered: what comes is new
+
+	// Of the latest answer:
+	covers time.Duration  // since the answer before
+	slots  float64        // tags taken since, of nobody too; 0 without a new one
+	at     energy.Instant // when the newest was taken, 0 unknown
+}
+
+// sample asks the sampler for what is new. What is stale, or cannot be, is left out.
+func (o *GPUUsers) sample(device int, now energy.Instant) ([]nvml.Utilization, error) {
+	t := &o.devices[device].tags
+	t.slots, t.at, t.covers = 0, 0, 0
+	if t.blind {
+		return nil, nil
+	}
+	sampled, err := o.lib.Utilization(device, t.since, o.sampled[:0])
+	o.sampled = sampled
+	if errors.Is(err, nvml.ErrUnsupported) {
+		t.blind = true
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err // the next answer goes back to t.since, and covers this interval
+	}
+	sampled = slices.DeleteFunc(sampled, func(s nvml.Utilization) bool {
+		return s.PID <= 0 || s.Stamp <= t.since || max(s.SM, s.Encoder, s.Decoder) > 100
+	})
+	t.covers = min(now.Sub(t.read), samplerMemory)
+	t.read = now
+	before := t.since
+	for _, s := range sampled {
+		if s.Stamp > t.since {
+			t.since, t.at = s.Stamp, s.At
+		}
+	}
+	if !t.started {
+		t.at = 0
+		return nil, nil // it tells of the time before, too
+	}
+	if len(sampled) > 0 {
+		t.seen = now
+		passed := min(time.Duration(t.since-before)*time.Microsecond, samplerMemory)
+		if before == 0 {
+			passed = t.covers
+		}
+		t.slots = max(1, math.Round(passed.Seconds()/tagEvery.Seconds()))
+	}
+	return sampled, nil
+}
+
+// credit notes a process's tags. One that no list has shown has come and gone since
+// the list before.
+func (o *GPUUsers) credit(a *Activity, s nvml.Utilization, slots float64) {
+	// Who only encodes or decodes does not show among the tags of the SMs. How the
+	// engines' power compares to theirs is not known: this is an upper bound.
+	percent := s.SM
+	if percent == 0 {
+		percent = max(s.Encoder, s.Decoder)
+	}
+	if percent == 0 {
+		return
+	}
+	i := latestOf(a.Usage, s.PID)
+	if i < 0 {
+		u := o.identify(a.Usage, s.PID)
+		i, _ = slices.BinarySearchFunc(a.Usage, u, Compare)
+		a.Usage = slices.Insert(a.Usage, i, u)
+	}
+	a.Usage[i].Busy += uint64(float64(percent)*slots*Tag/100 + 0.5)
+}
+
+// describe says how much the tags of an activity tell, and up to when. failed is
+// what the sampler failed with.
+func (t *tags) describe(a *Activity, now energy.Instant, failed error) {
+	shared := len(a.Usage) > 1
+	switch {
+	case t.blind:
+	case failed != nil:
+		// The sampler remembers: better divided by what it tells later.
+		a.Open = t.started && shared && now.Sub(t.read) < samplerMemory/2
+	case !t.started: // the first answer
+		if t.started = true; shared {
+			a.Again = tagEvery
+		}
+	default:
+		a.Method = ByUtilization
+		a.Samples = t.covers.Seconds() / tagEvery.Seconds()
+		if !shared {
+			return
+		}
+		a.Again = tagEvery
+		a.Open = t.seen < now && now.Sub(t.seen) < idleTags
+		// A tag stands for the time around it, half of the way to its neighbours.
+		if now.Add(-2*tagEvery) < t.at && t.at <= now {
+			a.Until = t.at.Add(tagEvery / 2)
+		}
+	}
+}
