@@ -175,7 +175,7 @@ func (d *domain) glance(first *collector.Activity) {
 	}
 	d.observed = true
 	if p, ok := d.integrator.Rest(); ok && len(first.Usage) == 0 {
-		d.floor.rest(p)
+		d.floor.rest(p, 0)
 	}
 }
 

@@ -10,6 +10,10 @@ import (
 // or learnt while that is so.
 type floor struct {
 	known energy.Power
+	// seen is the lowest power at which the domain was seen at rest, and for how long
+	// it was, 0 before.
+	seen    energy.Power
+	resting time.Duration
 	// last is the mean of the idle interval before, 0 if that was not idle. After a
 	// process ends, clocks and fans take seconds to come down: what is still
 	// falling is no floor yet.
@@ -35,12 +39,15 @@ func (f *floor) learn(p energy.Power, d time.Duration, present int) {
 	}
 	f.last = p
 	if last > 0 && float64(max(p, last)-min(p, last)) <= settled*float64(last) {
-		f.rest(p)
+		f.rest(p, d)
 	}
 }
 
-// rest takes a power at which the domain is known to have been at rest.
-func (f *floor) rest(p energy.Power) {
+// rest takes a power at which the domain is known to have been at rest for a time.
+func (f *floor) rest(p energy.Power, d time.Duration) {
+	if p > 0 && (f.seen == 0 || p < f.seen) {
+		f.seen, f.resting = p, d
+	}
 	if p > 0 && (f.known == 0 || p < f.known) {
 		f.known = p
 	}

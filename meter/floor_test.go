@@ -44,9 +44,14 @@ func TestFloor(t *testing.T) {
 		}
 	}
 	known := floor{known: 20 * energy.Watt} // as a model has it
-	known.rest(30 * energy.Watt)
-	known.rest(0)
+	known.rest(30*energy.Watt, time.Second)
+	known.rest(0, 0)
+	known.rest(40*energy.Watt, 2*time.Second)
 	if known.known != 20*energy.Watt {
 		t.Errorf("a known floor became %v", known.known)
+	}
+	// What was seen is told apart from it.
+	if known.seen != 30*energy.Watt || known.resting != time.Second {
+		t.Errorf("%v, seen for %v", known.seen, known.resting)
 	}
 }

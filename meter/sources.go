@@ -17,8 +17,8 @@ type Machine struct {
 	Proc, Sys, Etc string
 	NVML           string // path of the library, "" for the system's
 	Clock          energy.Clock
-	// Known is what is known of GPUs beforehand, by UUID.
-	Known map[string]collector.Known
+	// Known says what is known of a GPU beforehand; may be nil.
+	Known func(nvml.Device) collector.Known
 }
 
 // HostSources is what a machine offers beside its GPUs, and why something it
@@ -79,5 +79,11 @@ func (m Machine) OpenGPUs(ctx context.Context) (*nvml.Library, Feed, error) {
 	if err != nil {
 		return nil, Feed{}, fmt.Errorf("GPUs: %w", err)
 	}
-	return lib, Feed{Name: "NVML", Source: collector.NewGPUs(lib, m.Known), Close: lib.Close}, nil
+	known := map[string]collector.Known{}
+	for _, d := range lib.Devices() {
+		if m.Known != nil {
+			known[d.UUID] = m.Known(d)
+		}
+	}
+	return lib, Feed{Name: "NVML", Source: collector.NewGPUs(lib, known), Close: lib.Close}, nil
 }

@@ -64,6 +64,9 @@ func doubts(s *attribution.DomainState, length time.Duration) []string {
 	if s.Note != "" {
 		add("%s", s.Note)
 	}
+	if !s.Calibration.None() {
+		add("calibrated: %s", s.Calibration)
+	}
 	if s.Basis == energy.Unknown {
 		if length < 2*s.Resolution {
 			add("unknown: %v is too short for a source that resolves %v", length.Round(time.Microsecond), s.Resolution)

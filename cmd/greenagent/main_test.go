@@ -73,6 +73,11 @@ func (t tidy) Run() int {
 			must(os.Unsetenv(name))
 		}
 	}
+	// What is learnt of simulated GPUs is none of the user's.
+	state, err := os.MkdirTemp("", "greenagent-test-*")
+	must(err)
+	defer os.RemoveAll(state)
+	must(os.Setenv("XDG_STATE_HOME", state))
 	// Most tests wait for a command that sleeps.
 	flag.Parse()
 	must(flag.Set("test.parallel", strconv.Itoa(max(4, runtime.GOMAXPROCS(0)))))

@@ -74,6 +74,7 @@ func (p *program) run(ctx context.Context, o runOptions) error {
 	started := time.Now().Add(process.Started().Sub(p.machine.Clock.Now()))
 	p.stdout, p.stderr = unhurried(p.stdout), unhurried(p.stderr)
 	m := &measurement{program: p, options: o, process: process, ended: make(chan struct{})}
+	p.machine.Known = p.recall()
 	m.begin(ctx)
 
 	result := process.Wait()
@@ -82,7 +83,13 @@ func (p *program) run(ctx context.Context, o runOptions) error {
 	close(m.ended)
 	unlessAsked(func() {
 		snapshot := m.end(result)
+		remembered := p.remember(m.meter.Learnt())
 		m.tell(m.render(result, snapshot, started))
+		select {
+		case <-remembered:
+		case <-time.After(remembering):
+			p.log.Debug("what was learnt of GPUs is not kept in time")
+		}
 	})
 	if result.Reraise {
 		result.Raise()

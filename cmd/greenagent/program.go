@@ -20,6 +20,8 @@ type program struct {
 	status         int // exit status of a subcommand that has one of its own
 	config         string
 	from           origins // of the settings
+	stateDir       string  // "" for the user's
+	calibrations   calibrations
 	machine        meter.Machine
 	logging        logFlags
 	log            *slog.Logger
@@ -61,7 +63,7 @@ a file.`,
 			if cmd.Name() == "help" { // must help with settings too
 				return nil
 			}
-			if p.from, err = settle(cmd, p.config); err != nil {
+			if p.from, p.calibrations, err = settle(cmd, p.config); err != nil {
 				return err
 			}
 			if p.log, err = p.logging.open(lateBound{&p.stderr}, p.from); err != nil {
@@ -72,10 +74,11 @@ a file.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	f := root.PersistentFlags()
-	f.StringVar(&p.config, "config", "", "YAML `file` with settings, one key for each flag")
+	f.StringVar(&p.config, "config", "", "YAML `file` with settings, one key for each flag, and calibrations of GPUs")
 	f.StringVar(&p.machine.NVML, "nvml-library", "", "`path` of the NVIDIA management library (default libnvidia-ml.so.1)")
 	f.StringVar(&p.machine.Proc, "proc-root", "/proc", "`directory` where the host's /proc is mounted")
 	f.StringVar(&p.machine.Sys, "sys-root", "/sys", "`directory` where the host's /sys is mounted")
+	f.StringVar(&p.stateDir, "state-dir", "", "`directory` for what outlasts a run, such as what was learnt of GPUs (default $XDG_STATE_HOME/greenagent)")
 	p.logging.add(f)
 	p.machine.Etc = "/etc"
 	root.AddCommand(p.runCommand(), p.doctorCommand(), p.versionCommand())

@@ -39,6 +39,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv(markOfTests, os.Getenv(markOfTests))
 			e.Setenv("GORACE", os.Getenv("GORACE"))
 			e.Setenv("TMPDIR", filepath.Join(e.WorkDir, "tmp"))
+			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "state"))
 			return os.MkdirAll(filepath.Join(e.WorkDir, "tmp"), 0o755)
 		},
 		Condition: func(name string) (bool, error) {

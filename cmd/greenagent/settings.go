@@ -28,8 +28,9 @@ func (o origins) of(flag string) string {
 }
 
 // settle fills in the flags that were not given: from the environment, then
-// from the configuration file.
-func settle(cmd *cobra.Command, config string) (origins, error) {
+// from the configuration file. It returns where their values are from, and what the
+// file says besides.
+func settle(cmd *cobra.Command, config string) (origins, calibrations, error) {
 	var outer around
 	if cmd.Name() == "run" {
 		outer = runAround("/proc")
@@ -38,9 +39,9 @@ func settle(cmd *cobra.Command, config string) (origins, error) {
 	if config == "" {
 		config = os.Getenv(variable("config"))
 	}
-	file, err := readConfig(cmd.Root(), config)
+	file, calibrated, err := readConfig(cmd.Root(), config)
 	if err != nil {
-		return nil, &usageError{err, statusUsage}
+		return nil, nil, &usageError{err, statusUsage}
 	}
 	from := origins{}
 	var failed error
@@ -68,9 +69,9 @@ func settle(cmd *cobra.Command, config string) (origins, error) {
 		}
 	})
 	if failed != nil {
-		return nil, &usageError{failed, statusUsage}
+		return nil, nil, &usageError{failed, statusUsage}
 	}
-	return from, nil
+	return from, calibrated, nil
 }
 
 // givenOnly marks a flag that counts on the command line alone, as another
@@ -90,48 +91,57 @@ type setting struct {
 }
 
 // readConfig reads a YAML file of settings: a mapping from flag names, of any
-// subcommand, to scalars or, for repeatable flags, lists of scalars.
-func readConfig(root *cobra.Command, path string) (map[string]setting, error) {
+// subcommand, to scalars or, for repeatable flags, lists of scalars; and, under
+// calibrationKey, calibrations.
+func readConfig(root *cobra.Command, path string) (map[string]setting, calibrations, error) {
 	if path == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
+		return nil, nil, fmt.Errorf("configuration: %w", err)
 	}
 	var document, second yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
-		return nil, nil // an empty file sets nothing
+		return nil, nil, nil // an empty file sets nothing
 	} else if err != nil {
-		return nil, fmt.Errorf("configuration %s: %w", path, err)
+		return nil, nil, fmt.Errorf("configuration %s: %w", path, err)
 	}
 	if err := decoder.Decode(&second); err == nil {
-		return nil, fmt.Errorf("%s:%d: a second document; want one document with all settings", path, second.Line)
+		return nil, nil, fmt.Errorf("%s:%d: a second document; want one document with all settings", path, second.Line)
 	} else if !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("configuration %s: %w", path, err)
+		return nil, nil, fmt.Errorf("configuration %s: %w", path, err)
 	}
 	top := document.Content[0]
 	if top.Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("%s:%d: want a mapping from flag names to values, as zone: FR", path, top.Line)
+		return nil, nil, fmt.Errorf("%s:%d: want a mapping from flag names to values, as zone: FR", path, top.Line)
 	}
 	known := flagNames(root)
 	settings := map[string]setting{}
+	var calibrated calibrations
 	for i := 0; i+1 < len(top.Content); i += 2 {
 		key, value := top.Content[i], top.Content[i+1]
-		if !known[key.Value] {
-			return nil, fmt.Errorf("%s:%d: unknown key %q; keys are the names of flags without their dashes", path, key.Line, key.Value)
+		if !known[key.Value] && key.Value != calibrationKey {
+			return nil, nil, fmt.Errorf("%s:%d: unknown key %q; keys are the names of flags without their dashes, and "+calibrationKey, path, key.Line, key.Value)
 		}
 		if _, twice := settings[key.Value]; twice {
-			return nil, fmt.Errorf("%s:%d: %q is set twice", path, key.Line, key.Value)
+			return nil, nil, fmt.Errorf("%s:%d: %q is set twice", path, key.Line, key.Value)
+		}
+		if key.Value == calibrationKey {
+			settings[key.Value] = setting{line: key.Line} // seen
+			if calibrated, err = readCalibrations(value); err != nil {
+				return nil, nil, fmt.Errorf("%s:%w", path, err)
+			}
+			continue
 		}
 		s, err := readSetting(value)
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %s: %w", path, s.line, key.Value, err)
+			return nil, nil, fmt.Errorf("%s:%d: %s: %w", path, s.line, key.Value, err)
 		}
 		settings[key.Value] = s
 	}
-	return settings, nil
+	return settings, calibrated, nil
 }
 
 // readSetting reads a scalar; or, for repeatable flags, a list of scalars or a

@@ -89,6 +89,9 @@ func domain(d *attribution.DomainState, owner collector.Owner) Domain {
 		Basis: d.Basis, Method: d.Method.String(),
 		Warnings: append([]string{}, d.Warnings...),
 	}
+	if c := d.Calibration; !c.None() {
+		r.Calibration = &Calibration{Gain: c.Gain, Offset: c.Offset, Uncertainty: c.Uncertainty}
+	}
 	if d.Basis == energy.Unknown {
 		return r
 	}

@@ -71,6 +71,8 @@ type Domain struct {
 	Scope      *string       `json:"scope"`
 	PowerLimit *energy.Power `json:"power_limit_w"`
 	Basis      energy.Basis  `json:"basis"`
+	// Calibration was applied to all of its figures; null where there is none.
+	Calibration *Calibration `json:"calibration"`
 
 	Energy         *energy.Energy `json:"energy_j"`
 	Uncertainty    *energy.Energy `json:"uncertainty_j"`
@@ -89,6 +91,16 @@ type Domain struct {
 	// CrossCheck is the counter over the integrated power, null where not checked.
 	CrossCheck *float64 `json:"crosscheck"`
 	Warnings   []string `json:"warnings"`
+}
+
+// Calibration relates what a sensor shows to what an external meter does:
+//
+//	power = gain × shown + offset
+type Calibration struct {
+	Gain   float64      `json:"gain"`
+	Offset energy.Power `json:"offset_w"`
+	// Uncertainty is that of a calibrated figure: relative, standard (k = 1).
+	Uncertainty float64 `json:"uncertainty"`
 }
 
 // Missing is hardware whose energy could not be told, and why.
@@ -157,19 +169,4 @@ type Mark struct {
 }
 
 // Seconds is a duration whose JSON form is a number of seconds.
-type Seconds time.Duration
-
-// MarshalJSON writes seconds, to the microsecond.
-func (s Seconds) MarshalJSON() ([]byte, error) {
-	return energy.Energy(time.Duration(s).Microseconds()).MarshalJSON()
-}
-
-// UnmarshalJSON reads seconds.
-func (s *Seconds) UnmarshalJSON(text []byte) error {
-	var us energy.Energy
-	if err := us.UnmarshalJSON(text); err != nil {
-		return err
-	}
-	*s = Seconds(time.Duration(us) * time.Microsecond)
-	return nil
-}
+type Seconds = energy.Seconds

@@ -1,0 +1,99 @@
+package profile
+
+import (
+	"math"
+	"time"
+
+	"greenagent/collector"
+	"greenagent/energy"
+)
+
+// Learnt is what a run has found out about a GPU.
+type Learnt struct {
+	Counter, Power collector.Tempo // the zero Tempo is not known
+	Idle           energy.Power    // with nobody on it, 0 not seen
+	IdleFor        time.Duration
+}
+
+const (
+	// moved is the part by which an idle power must differ from what is known to be
+	// news, fresh for how long what is known needs no confirmation.
+	moved = 0.01
+	fresh = 24 * time.Hour
+	// finer is how many times better a tick must be known to be worth a write.
+	finer = 2
+)
+
+// Learn takes what a run has found out, and reports whether any of it is news:
+// not known before, better known now, or otherwise than it was.
+func (p *Profile) Learn(l Learnt, now time.Time) bool {
+	now = now.UTC().Truncate(time.Second)
+	news := false
+	if t, ok := better(p.Counter.tick(), l.Counter); ok {
+		if p.Counter == nil {
+			p.Counter = &Counter{}
+		}
+		p.Counter.Tick, news = t, true
+	}
+	// Of a power sensor of which no more is known than its tick, its field is not:
+	// it is learnt when the GPU is characterised.
+	if p.Power != nil {
+		if t, ok := better(p.Power.Tick, l.Power); ok {
+			p.Power.Tick, news = t, true
+		}
+	}
+	if l.Idle > 0 && p.restless(l.Idle, now) {
+		p.Rest(Idle{Power: l.Idle, For: energy.Seconds(l.IdleFor), At: now})
+		news = true
+	}
+	if news {
+		p.Learnt = now
+	}
+	return news
+}
+
+func (c *Counter) tick() *Tick {
+	if c == nil {
+		return nil
+	}
+	return c.Tick
+}
+
+// better returns the tick that a run has seen, if that is better than what is known.
+func better(known *Tick, seen collector.Tempo) (*Tick, bool) {
+	if seen.Period <= 0 || !seen.Even {
+		return nil, false
+	}
+	t := &Tick{Period: energy.Seconds(seen.Period), Within: energy.Seconds(seen.Within), Seen: seen.Seen, Even: true}
+	if known == nil || !known.Even {
+		return t, true
+	}
+	apart := (seen.Period - time.Duration(known.Period)).Abs()
+	if apart <= seen.Within+time.Duration(known.Within) {
+		return t, known.Median == nil && finer*seen.Within < time.Duration(known.Within)
+	}
+	// They contradict each other: the run has seen it now.
+	return t, true
+}
+
+// restless reports whether an idle power is news.
+func (p *Profile) restless(seen energy.Power, now time.Time) bool {
+	i := p.latestIdle()
+	if i < 0 || now.Sub(p.Idle[i].At) >= fresh {
+		return true
+	}
+	known := p.Idle[i].Power
+	return math.Abs(float64(seen-known)) > moved*float64(known)
+}
+
+// TickOf returns a tick as it was seen, nil if it was not.
+func TickOf(t collector.Tempo) *Tick {
+	if t.Seen == 0 {
+		return nil
+	}
+	median, spread, jitter := energy.Seconds(t.Median), energy.Seconds(t.Spread), energy.Seconds(t.Jitter)
+	return &Tick{
+		Period: energy.Seconds(t.Period), Within: energy.Seconds(t.Within), Seen: t.Seen, Even: t.Even,
+		Median: &median, Spread: &spread, Jitter: &jitter,
+	}
+}
