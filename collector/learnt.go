@@ -1,7 +1,7 @@
 package collector
 
 // learntWithin is how well a tick must be known, as a part of it, to be worth
-// telling the next run.
+// telling the next run. An assumed one is not, until ticks have confirmed it.
 const learntWithin = 0.01
 
 // Learnt returns how the counter and the power sensor were found to tick, as far as
@@ -15,7 +15,7 @@ func (g *Integrator) Learnt() (counter, power Tempo) {
 }
 
 func (k *ticks) tempo() Tempo {
-	if !k.locked() || k.count < fewest || float64(k.slack) > learntWithin*float64(k.period) {
+	if !k.locked() || float64(k.slack) > learntWithin*float64(k.period) {
 		return Tempo{}
 	}
 	return Tempo{Period: k.period, Within: k.slack, Seen: int(k.count) + 1, Median: k.period, Even: true}

@@ -65,15 +65,15 @@ func better(known *Tick, seen collector.Tempo) (*Tick, bool) {
 		return nil, false
 	}
 	t := &Tick{Period: energy.Seconds(seen.Period), Within: energy.Seconds(seen.Within), Seen: seen.Seen, Even: true}
-	if known == nil || !known.Even {
+	switch {
+	case known == nil:
 		return t, true
+	case known.Median != nil:
+		return t, false // looked at more closely than a run does
 	}
 	apart := (seen.Period - time.Duration(known.Period)).Abs()
-	if apart <= seen.Within+time.Duration(known.Within) {
-		return t, known.Median == nil && finer*seen.Within < time.Duration(known.Within)
-	}
-	// They contradict each other: the run has seen it now.
-	return t, true
+	// Where they contradict each other, the later counts.
+	return t, finer*seen.Within < time.Duration(known.Within) || apart > seen.Within+time.Duration(known.Within)
 }
 
 // restless reports whether an idle power is news.

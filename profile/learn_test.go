@@ -27,7 +27,7 @@ func TestLearn(t *testing.T) {
 		"nothing":               {whole(), Learnt{}, later, false, 100 * ms, 70 * energy.Watt},
 		"the same":              {whole(), Learnt{Counter: tempo(100*ms, ms/10), Idle: 70 * energy.Watt}, soon, false, 100 * ms, 70 * energy.Watt},
 		"first of all":          {New(uuid, driver, "", "", monday), Learnt{Counter: tempo(20*ms, ms/10)}, soon, true, 20 * ms, 0},
-		"another tick":          {whole(), Learnt{Counter: tempo(20*ms, ms/10)}, soon, true, 20 * ms, 70 * energy.Watt},
+		"another tick":          {whole(), Learnt{Counter: tempo(20*ms, ms/10)}, soon, false, 100 * ms, 70 * energy.Watt},
 		"no beat":               {whole(), Learnt{Counter: collector.Tempo{Period: 20 * ms, Seen: 9}}, soon, false, 100 * ms, 70 * energy.Watt},
 		"idle, first":           {New(uuid, driver, "", "", monday), Learnt{Idle: 55 * energy.Watt, IdleFor: time.Second}, soon, true, 0, 55 * energy.Watt},
 		"idle, as known":        {whole(), Learnt{Idle: 70*energy.Watt + 300*energy.Milliwatt}, soon, false, 100 * ms, 70 * energy.Watt},
@@ -35,6 +35,7 @@ func TestLearn(t *testing.T) {
 		"idle, otherwise":       {whole(), Learnt{Idle: 60 * energy.Watt}, soon, true, 100 * ms, 60 * energy.Watt},
 		"idle, higher by now":   {whole(), Learnt{Idle: 90 * energy.Watt}, soon, true, 100 * ms, 90 * energy.Watt},
 		"a run's, ten times":    {runs(100*ms, ms), Learnt{Counter: tempo(100*ms+ms/2, ms/10)}, soon, true, 100*ms + ms/2, 0},
+		"a run's, another":      {runs(100*ms, ms/10), Learnt{Counter: tempo(20*ms, ms/10)}, soon, true, 20 * ms, 0},
 		"a run's, as good":      {runs(100*ms, ms/10), Learnt{Counter: tempo(100*ms+ms/10, ms/10)}, soon, false, 100 * ms, 0},
 		"power without a field": {runs(100*ms, ms/10), Learnt{Power: tempo(100*ms, ms/10)}, soon, false, 100 * ms, 0},
 	} {
