@@ -41,8 +41,8 @@ var rooms = []room{
 	{path: "meter", imports: []string{"energy", "nvml", "collector", "attribution"}, tests: simulators},
 	{path: "doctor", imports: []string{"energy", "nvml", "collector", "carbon", "exporter", "meter"}, tests: simulators},
 	{path: "cmd", imports: []string{
-		"nvml", "collector", "attribution", "carbon", "exporter", "meter", "supervise", "doctor", "profile",
-	}, tests: append([]string{"energy"}, simulators...)},
+		"energy", "nvml", "collector", "attribution", "carbon", "exporter", "meter", "supervise", "doctor", "profile",
+	}, tests: simulators},
 	{path: "bench", imports: []string{"energy", "nvml", "nvml/sim", "scenario", "collector", "meter"}},
 	{path: "internal/arch"},
 	{path: "examples"},
