@@ -33,6 +33,7 @@ type Library struct {
 	desk   sync.Mutex // held by the caller being served; guards the following
 	owner  *owner
 	timer  *time.Timer
+	alarm  time.Time // when the timer fires, zero while it is not set
 	closed bool
 
 	life lifecycle
@@ -169,6 +170,7 @@ func (l *Library) Close() error {
 		err = l.ask(nil, l.timeout, newGPU("", "shutdown"), (*Library).shutdown, 0)
 	}
 	l.dismiss()
+	l.timer.Stop()
 	return err
 }
 

@@ -4,7 +4,6 @@ package nvml
 
 import (
 	"fmt"
-	"runtime"
 	"sync"
 	"time"
 )
@@ -22,7 +21,8 @@ type task struct {
 
 // owner is the goroutine through which the driver is called. NVML itself is
 // safe for threads, but go-nvml's state is not, and one thread at a time in a
-// driver that hangs is enough.
+// driver that hangs is enough. It is not tied to a thread of its own: changing
+// threads twice for each request costs more than most requests.
 //
 // An owner whose call does not return in time is left behind with it and
 // replaced. As its device is set aside until then, at most one is left behind
@@ -48,8 +48,6 @@ func (l *Library) hire() *owner {
 	o := &owner{tasks: make(chan task, 1), done: make(chan error, 1), gone: make(chan struct{})}
 	go func() {
 		defer close(o.gone)
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
 		o.serve(l)
 	}()
 	return o
@@ -99,13 +97,8 @@ func (l *Library) ask(cancel <-chan struct{}, timeout time.Duration, g *gpu, run
 	l.life.Unlock()
 
 	o.tasks <- task{run, g, since}
-	l.timer.Reset(timeout)
-	defer l.timer.Stop()
-	select {
-	case err := <-o.done:
+	if done, err := l.await(cancel, timeout); done {
 		return err
-	case <-l.timer.C:
-	case <-cancel:
 	}
 
 	l.life.Lock()
@@ -118,6 +111,35 @@ func (l *Library) ask(cancel <-chan struct{}, timeout time.Duration, g *gpu, run
 	l.life.Unlock()
 	l.owner = l.hire()
 	return g.hangs
+}
+
+// await waits for the owner's answer, and returns false if it does not come in
+// time.
+//
+// The timer goes on between requests and is set anew when it has fired, once in a
+// timeout: setting it for each request would wake another thread each time.
+func (l *Library) await(cancel <-chan struct{}, timeout time.Duration) (done bool, err error) {
+	deadline := time.Now().Add(timeout)
+	if l.alarm.IsZero() || l.alarm.After(deadline) {
+		l.alarm = deadline
+		l.timer.Reset(timeout)
+	}
+	for {
+		select {
+		case err := <-l.owner.done:
+			return true, err
+		case <-cancel:
+			return false, nil
+		case <-l.timer.C:
+			left := time.Until(deadline)
+			if left <= 0 {
+				l.alarm = time.Time{}
+				return false, nil
+			}
+			l.alarm = deadline
+			l.timer.Reset(left)
+		}
+	}
 }
 
 // dismiss ends the owner at rest.

@@ -30,6 +30,40 @@ func (l *Library) try(device int, run operation) error {
 
 func nothing(*Library, *gpu, uint64) error { return nil }
 
+// TestHangIsNoticedAmongRequests: the watchdog's timer goes on from one request to
+// the next, and each has its own time nevertheless.
+func TestHangIsNoticedAmongRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := staff(2)
+		driver := make(chan struct{})
+		hang := func(*Library, *gpu, uint64) error { <-driver; return nil }
+		for range 1000 { // 45 s: past several timeouts
+			if err := l.try(0, nothing); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(45 * time.Millisecond)
+		}
+		for device, timeout := range []time.Duration{5 * time.Second, 100 * time.Millisecond} {
+			l.timeout = timeout
+			began := time.Now()
+			if err := l.try(device, hang); !errors.Is(err, ErrHung) {
+				t.Fatalf("a request that hangs: %v", err)
+			}
+			if took := time.Since(began); took != timeout {
+				t.Errorf("noticed after %v, want %v", took, timeout)
+			}
+		}
+		close(driver)
+		synctest.Wait()
+		if err := l.try(0, nothing); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestHungCallSetsAsideItsDeviceOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := staff(3)

@@ -9,9 +9,15 @@ import (
 	"context"
 	"io"
 	"os"
+	"runtime"
 )
 
 func main() {
+	// One goroutine works at a time, a few dozen times a second. With more
+	// processors than one, each of them would wake a thread to look for work.
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(1)
+	}
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
