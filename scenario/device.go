@@ -39,6 +39,18 @@ type Device struct {
 	// Resets are the times, ascending, at which the energy counter starts again
 	// from zero, as after a driver reload.
 	Resets []time.Duration
+	// Leaps, ascending, of the energy counter are no energy of the device's: what a
+	// counter may show after the machine has slept.
+	Leaps []Leap
+	// Added is when the device was plugged in: it is found by who initializes NVML
+	// from then on. 0: always there.
+	Added time.Duration
+}
+
+// Leap is a step of an energy counter.
+type Leap struct {
+	At time.Duration
+	By energy.Energy
 }
 
 // Instance is a MIG GPU instance with one compute instance that fills it.

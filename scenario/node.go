@@ -26,6 +26,8 @@ type Node struct {
 	CPU       CPU
 
 	Faults []Fault
+	// Reloads of the kernel driver, one after the other; see Node.Reload.
+	Reloads []Reload
 	// MissingSymbols are functions that the NVML library lacks, as an old driver's.
 	MissingSymbols []string
 }
@@ -112,6 +114,9 @@ func (n *Node) Validate() error {
 			return fmt.Errorf("%w: fault %d: %w", ErrInvalid, i, err)
 		}
 	}
+	if err := n.validateReloads(); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
 	if err := n.validateProcesses(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
@@ -154,6 +159,11 @@ func (d *Device) validate(seen map[string]bool) error {
 		}
 		if err := l.Power.validate(); err != nil {
 			return fmt.Errorf("load %d: %w", i, err)
+		}
+	}
+	for _, leap := range d.Leaps {
+		if leap.By < 0 {
+			return fmt.Errorf("a counter that leaps by %v", leap.By)
 		}
 	}
 	if !slices.IsSorted(d.Resets) {

@@ -91,6 +91,11 @@ func (d *Device) Counter(t, uptime time.Duration) (energy.Energy, bool) {
 	}
 	e := d.Energy(start, t)
 	e += energy.Energy(energy.MulDiv(int64(e), d.Sensor.Gain, 1e6)) + d.Sensor.Offset.For(t-start)
+	for _, leap := range d.Leaps {
+		if start < leap.At && leap.At <= t {
+			e += leap.By
+		}
+	}
 	return max(e, 0) / energy.Millijoule * energy.Millijoule, true
 }
 

@@ -35,6 +35,9 @@ func write(w io.Writer, node *scenario.Node, clock clockLine) error {
 	fmt.Fprintln(&b, "driver", node.DriverVersion())
 	fmt.Fprintln(&b, "control", clock.control)
 	fmt.Fprintln(&b, "clock", bit(clock.virtual), int64(clock.origin), int64(node.Since()), node.WallClock(0).UnixNano())
+	for _, r := range node.Reloads {
+		fmt.Fprintln(&b, "reload", int64(r.At), int64(r.For), r.Driver)
+	}
 	for i := range node.Devices {
 		writeDevice(&b, &node.Devices[i])
 	}
@@ -66,6 +69,12 @@ func writeDevice(b *bytes.Buffer, d *scenario.Device) {
 		int64(s.Lag), s.Gain, int64(s.Offset), int64(s.RingTick), ring, s.Clock, s.Fields)
 	for _, reset := range d.Resets {
 		fmt.Fprintln(b, "reset", int64(reset))
+	}
+	for _, leap := range d.Leaps {
+		fmt.Fprintln(b, "leap", int64(leap.At), int64(leap.By))
+	}
+	if d.Added != 0 {
+		fmt.Fprintln(b, "added", int64(d.Added))
 	}
 	for _, in := range d.Instances {
 		fmt.Fprintln(b, "instance", in.UUID, in.GPUInstance, in.ComputeInstance, in.Slices, in.Memory)

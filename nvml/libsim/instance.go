@@ -87,21 +87,26 @@ func start(tb testing.TB, node scenario.Node, options Options) (*Instance, error
 	return in, write(file, &in.Node, clockLine{virtual: !in.monotonic, origin: in.Origin, control: control})
 }
 
-// mapControl creates the file that holds struct control: two words.
+// devices is MAX_DEVICES of src/libsim.h.
+const devices = 64
+
+// mapControl creates the file that holds struct control: two words, and one for
+// each device.
 func mapControl(path string) ([]byte, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	const size = 16
+	const size = 8 * (2 + devices)
 	if err := file.Truncate(size); err != nil {
 		return nil, err
 	}
 	return syscall.Mmap(int(file.Fd()), 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 }
 
-// word returns a word of struct control: 0 the clock, 1 the release.
+// word returns a word of struct control: 0 the clock, 1 the release, then the calls
+// of each device.
 func (in *Instance) word(i int) *atomic.Int64 {
 	return (*atomic.Int64)(unsafe.Pointer(&in.control[8*i]))
 }
@@ -139,6 +144,9 @@ func (in *Instance) Advance(d time.Duration) energy.Instant {
 	}
 	return energy.Instant(in.word(0).Add(int64(d)))
 }
+
+// Calls returns how many calls have reached a device, which woke it if it slept.
+func (in *Instance) Calls(device int) int64 { return in.word(2 + device).Load() }
 
 // Release lets every hanging call return, now and later.
 func (in *Instance) Release() { in.word(1).Store(1) }

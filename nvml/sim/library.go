@@ -94,6 +94,11 @@ func (l *Library) now() time.Duration { return l.clock.Now().Sub(l.origin) }
 // strike returns the error of the first fault that meets the call, or the fault if
 // it is garbage instead of an error.
 func (l *Library) strike(device int, call scenario.Call, t time.Duration) (*scenario.Fault, error) {
+	if version, loaded := l.node.DriverAt(t); !loaded {
+		return nil, failures[scenario.NoDriver]
+	} else if version != l.node.DriverVersion() {
+		return nil, failures[scenario.VersionMismatch]
+	}
 	if device >= 0 && l.refused[device][call] {
 		return nil, failures[scenario.Unsupported]
 	}

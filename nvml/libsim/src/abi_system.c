@@ -4,6 +4,23 @@
 
 #include "abi.h"
 
+/*
+ * Reads a scenario the first time only: initialized anew, the library is the same,
+ * what has struck stays counted, and a pipe is empty.
+ */
+static int load_once(const char *path)
+{
+	static char loaded[4096];
+	if (strcmp(path, loaded) == 0)
+		return 0;
+	loaded[0] = 0;
+	if (strlen(path) >= sizeof loaded || node_load(path) != 0)
+		return -1;
+	strcpy(loaded, path);
+	strcpy(NODE->library, driver_at(now()));
+	return 0;
+}
+
 nvmlReturn_t nvmlInitWithFlags(unsigned int flags)
 {
 	(void)flags;
@@ -16,7 +33,7 @@ nvmlReturn_t nvmlInitWithFlags(unsigned int flags)
 	const char *path = getenv("GREENAGENT_LIBSIM_SCENARIO");
 	if (path == NULL)
 		fputs("libsim: GREENAGENT_LIBSIM_SCENARIO is not set\n", stderr);
-	int loaded = path != NULL && node_load(path) == 0;
+	int loaded = path != NULL && load_once(path) == 0;
 	pthread_mutex_unlock(&NODE->lock);
 	if (!loaded)
 		return NVML_ERROR_UNKNOWN;
@@ -27,6 +44,7 @@ nvmlReturn_t nvmlInitWithFlags(unsigned int flags)
 	if (ret == NVML_SUCCESS) {
 		pthread_mutex_lock(&NODE->lock);
 		NODE->initialized++;
+		NODE->born = t;
 		pthread_mutex_unlock(&NODE->lock);
 	}
 	return ret;
@@ -86,14 +104,14 @@ nvmlReturn_t copy_text(char *to, unsigned size, const char *text)
 nvmlReturn_t nvmlSystemGetDriverVersion(char *version, unsigned int length)
 {
 	nvmlReturn_t ret = begin_system();
-	return ret == NVML_SUCCESS ? copy_text(version, length, NODE->driver) : ret;
+	return ret == NVML_SUCCESS ? copy_text(version, length, NODE->library) : ret;
 }
 
 nvmlReturn_t nvmlSystemGetNVMLVersion(char *version, unsigned int length)
 {
 	char text[TEXT + 8] = "12.";
 	nvmlReturn_t ret = begin_system();
-	return ret == NVML_SUCCESS ? copy_text(version, length, strcat(text, NODE->driver)) : ret;
+	return ret == NVML_SUCCESS ? copy_text(version, length, strcat(text, NODE->library)) : ret;
 }
 
 nvmlReturn_t nvmlSystemGetCudaDriverVersion(int *version)
@@ -108,13 +126,19 @@ nvmlReturn_t nvmlSystemGetCudaDriverVersion(int *version)
 
 nvmlReturn_t nvmlSystemGetCudaDriverVersion_v2(int *version) { return nvmlSystemGetCudaDriverVersion(version); }
 
+/* Devices plugged in since the initialization are not seen. */
+static int seen(int index) { return NODE->devices[index].added <= NODE->born; }
+
 nvmlReturn_t nvmlDeviceGetCount_v2(unsigned int *count)
 {
 	nvmlReturn_t ret = begin_system();
 	if (ret == NVML_SUCCESS && count == NULL)
 		return NVML_ERROR_INVALID_ARGUMENT;
-	if (ret == NVML_SUCCESS)
-		*count = (unsigned)NODE->device_count;
+	if (ret == NVML_SUCCESS) {
+		*count = 0;
+		for (int i = 0; i < NODE->device_count; i++)
+			*count += (unsigned)seen(i);
+	}
 	return ret;
 }
 
@@ -134,9 +158,12 @@ nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned int index, nvmlDevice_t *han
 {
 	if (!NODE->initialized)
 		return NVML_ERROR_UNINITIALIZED;
-	if (handle == NULL || index >= (unsigned)NODE->device_count)
+	if (handle == NULL)
 		return NVML_ERROR_INVALID_ARGUMENT;
-	return device_handle((int)index, handle);
+	for (int i = 0; i < NODE->device_count; i++)
+		if (seen(i) && index-- == 0)
+			return device_handle(i, handle);
+	return NVML_ERROR_INVALID_ARGUMENT;
 }
 
 nvmlReturn_t nvmlDeviceGetHandleByIndex(unsigned int index, nvmlDevice_t *handle)
@@ -152,6 +179,8 @@ nvmlReturn_t nvmlDeviceGetHandleByUUID(const char *uuid, nvmlDevice_t *handle)
 		return NVML_ERROR_INVALID_ARGUMENT;
 	for (int i = 0; i < NODE->device_count; i++) {
 		struct device *d = &NODE->devices[i];
+		if (!seen(i))
+			continue;
 		if (strcmp(uuid, d->uuid) == 0)
 			return device_handle(i, handle);
 		for (int j = 0; j < d->instance_count; j++)
@@ -170,7 +199,7 @@ nvmlReturn_t nvmlDeviceGetHandleByPciBusId_v2(const char *bus_id, nvmlDevice_t *
 	if (bus_id == NULL || handle == NULL)
 		return NVML_ERROR_INVALID_ARGUMENT;
 	for (int i = 0; i < NODE->device_count; i++)
-		if (strcmp(bus_id, NODE->devices[i].bus_id) == 0)
+		if (seen(i) && strcmp(bus_id, NODE->devices[i].bus_id) == 0)
 			return device_handle(i, handle);
 	return NVML_ERROR_NOT_FOUND;
 }

@@ -1,5 +1,6 @@
 /* Time, stamps and faults. */
 #define _GNU_SOURCE
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,6 +27,41 @@ static int strikes(const struct fault *f, int device, enum call call, int64_t t)
 	if (call == CALL_INIT || f->call == CALL_INIT)
 		return call == f->call;
 	return (f->call == CALL_ANY || f->call == call) && (f->device == -1 || f->device == device);
+}
+
+int driver_loaded(int64_t t)
+{
+	for (int i = 0; i < NODE->reload_count; i++)
+		if (t >= NODE->reloads[i].at && t - NODE->reloads[i].at < NODE->reloads[i].length)
+			return 0;
+	return 1;
+}
+
+const char *driver_at(int64_t t)
+{
+	const char *version = NODE->driver;
+	for (int i = 0; i < NODE->reload_count; i++) {
+		const struct reload *r = &NODE->reloads[i];
+		if (t >= r->at && t - r->at >= r->length && r->driver[0])
+			version = r->driver;
+	}
+	return version;
+}
+
+/*
+ * What the kernel driver's absence does to a call: while it is gone nothing works;
+ * afterwards only who is of its version, and was initialized since.
+ */
+static nvmlReturn_t without_driver(enum call call, int64_t t)
+{
+	if (!driver_loaded(t))
+		return NVML_ERROR_DRIVER_NOT_LOADED;
+	if (strcmp(driver_at(t), NODE->library) != 0)
+		return NVML_ERROR_LIB_RM_VERSION_MISMATCH;
+	for (int i = 0; i < NODE->reload_count && call != CALL_INIT; i++)
+		if (NODE->born < NODE->reloads[i].at && NODE->reloads[i].at <= t)
+			return NVML_ERROR_DRIVER_NOT_LOADED;
+	return NVML_SUCCESS;
 }
 
 /* Copies out the first fault that meets the call; 0 if there is none. */
@@ -61,6 +97,11 @@ nvmlReturn_t strike(int device, enum call call, int64_t *t, uint64_t *garbage)
 	};
 	struct fault f;
 	*t = now();
+	if (device >= 0)
+		__atomic_fetch_add(&NODE->control->calls[device], 1, __ATOMIC_SEQ_CST);
+	nvmlReturn_t gone = without_driver(call, *t);
+	if (gone != NVML_SUCCESS)
+		return gone;
 	if (!next_fault(device, call, *t, &f))
 		return NVML_SUCCESS;
 	if (f.kind == GARBAGE) {

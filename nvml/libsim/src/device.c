@@ -83,6 +83,9 @@ uint64_t counter_millijoules(const struct device *d, int64_t t)
 	int64_t e = energy_between(d, start, t);
 	e += parts_per_million(e, d->sensor.gain);
 	e += (int64_t)((__int128)d->sensor.offset * (t - start) / (int64_t)BILLION);
+	for (int i = 0; i < d->leap_count; i++)
+		if (start < d->leaps[i].at && d->leaps[i].at <= t)
+			e += d->leaps[i].by;
 	return e < 0 ? 0 : (uint64_t)e / 1000;
 }
 

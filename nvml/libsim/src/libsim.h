@@ -42,6 +42,8 @@ struct instance {
 	struct device *parent;
 };
 
+struct leap { int64_t at, by; };
+
 struct sensor {
 	int64_t counter, counter_tick, counter_phase;
 	int64_t instant_tick, instant_phase, instant_window;
@@ -61,6 +63,9 @@ struct device {
 	int instance_count;
 	int64_t *resets;
 	int reset_count;
+	struct leap *leaps;
+	int leap_count;
+	int64_t added; /* INT64_MIN: always there */
 };
 
 struct fault {
@@ -76,11 +81,22 @@ struct fault {
 struct control {
 	int64_t now;     /* the virtual clock, ns */
 	int64_t release; /* not 0: no call hangs any longer */
+	int64_t calls[MAX_DEVICES]; /* that reached a device, by its index */
+};
+
+/* The kernel driver gone for a while, then another of that version. */
+struct reload {
+	int64_t at, length;
+	char driver[TEXT]; /* empty: the version before */
 };
 
 struct node {
 	int initialized;
-	char driver[TEXT];
+	int64_t born;          /* when it was initialized */
+	char driver[TEXT];     /* the kernel driver's at the origin */
+	char library[TEXT];    /* this library's own: that of the driver when it was loaded */
+	struct reload *reloads;
+	int reload_count;
 	int64_t origin, uptime, epoch; /* instant, ns, Unix ns at the origin */
 	int virtual_clock;
 	struct control *control;
@@ -124,6 +140,8 @@ unsigned tagged(const struct device *d, int64_t n);
 
 /* clock.c */
 int64_t now(void);
+int driver_loaded(int64_t t);
+const char *driver_at(int64_t t);
 uint64_t stamp(int domain, int64_t t);
 nvmlReturn_t strike(int device, enum call call, int64_t *t, uint64_t *garbage);
 

@@ -103,6 +103,14 @@ static int parse_device_line(const char *key, char *rest)
 	}
 	if (strcmp(key, "reset") == 0)
 		return integers(rest, 1, APPEND(d->resets, d->reset_count));
+	if (strcmp(key, "added") == 0)
+		return integers(rest, 1, &d->added);
+	if (strcmp(key, "leap") == 0) {
+		if (integers(rest, 2, v) != 0)
+			return -1;
+		*APPEND(d->leaps, d->leap_count) = (struct leap){v[0], v[1]};
+		return 0;
+	}
 	if (strcmp(key, "instance") == 0) {
 		if (d->instance_count == MAX_INSTANCES)
 			return fail("more than %d instances", MAX_INSTANCES);
@@ -164,7 +172,20 @@ static int parse_line(char *line)
 	if (strcmp(line, "device") == 0) {
 		if (NODE->device_count == MAX_DEVICES)
 			return fail("more than %d devices", MAX_DEVICES);
+		NODE->devices[NODE->device_count].added = INT64_MIN;
 		return word(NODE->devices[NODE->device_count++].uuid, TEXT, rest);
+	}
+	if (strcmp(line, "reload") == 0) {
+		char *length = strchr(rest, ' ');
+		char *driver = length != NULL ? strchr(length + 1, ' ') : NULL;
+		if (driver == NULL)
+			return fail("reload without a version");
+		*driver++ = 0;
+		struct reload *r = APPEND(NODE->reloads, NODE->reload_count);
+		if (integers(rest, 2, v) != 0)
+			return -1;
+		r->at = v[0], r->length = v[1];
+		return word(r->driver, sizeof r->driver, driver);
 	}
 	if (strcmp(line, "fault") == 0) {
 		if (integers(rest, 7, v) != 0)
@@ -186,10 +207,13 @@ void node_free(void)
 			free(d->loads[j].power.segments);
 		free(d->loads);
 		free(d->resets);
+		free(d->leaps);
 	}
 	free(NODE->faults);
+	free(NODE->reloads);
 	NODE->faults = NULL;
-	NODE->fault_count = NODE->device_count = 0;
+	NODE->reloads = NULL;
+	NODE->fault_count = NODE->reload_count = NODE->device_count = 0;
 	memset(NODE->devices, 0, sizeof NODE->devices);
 	NODE->control = NULL; /* stays mapped: a hanging call may still look at it */
 }
