@@ -93,6 +93,7 @@ func (s *GPUs) Read(dst []Reading) ([]Reading, error) {
 			At:      s.sample.Before + (s.sample.After-s.sample.Before)/2,
 			Spread:  s.sample.After.Sub(s.sample.Before) / 2,
 			Counter: s.sample.Counter,
+			Epoch:   s.sample.Epoch,
 			Power:   s.sample.Instant,
 			Average: s.sample.Average,
 		}

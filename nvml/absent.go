@@ -43,5 +43,8 @@ func (*Library) PowerSamples(_ int, _ uint64, dst []PowerSample) ([]PowerSample,
 // Status returns ErrAbsent.
 func (*Library) Status(int, *Status) error { return errBuild }
 
+// Stuck returns 0.
+func (*Library) Stuck() int { return 0 }
+
 // Close returns nil.
 func (*Library) Close() error { return nil }

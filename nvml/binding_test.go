@@ -16,7 +16,7 @@ import (
 
 // matches returns the sentinels that err matches.
 func matches(err error) (matched []error) {
-	for _, s := range []error{ErrAbsent, ErrNoDriver, ErrVersionMismatch, ErrPermission, ErrUnsupported, ErrTransient, ErrLost, ErrHung} {
+	for _, s := range []error{ErrAbsent, ErrNoDriver, ErrVersionMismatch, ErrPermission, ErrUnsupported, ErrTransient, ErrLost, ErrAsleep, ErrHung} {
 		if errors.Is(err, s) {
 			matched = append(matched, s)
 		}

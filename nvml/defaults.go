@@ -20,8 +20,9 @@ func (o Options) withDefaults() Options {
 	if o.Wall == nil {
 		o.Wall = time.Now
 	}
+	o.describe = o.Timeout
 	if o.Timeout <= 0 {
-		o.Timeout = 5 * time.Second
+		o.Timeout, o.describe = time.Second, 5*time.Second
 	}
 	if o.InitTimeout <= 0 {
 		o.InitTimeout = 30 * time.Second

@@ -20,6 +20,8 @@ var (
 	ErrTransient = errors.New("temporary failure")
 	// ErrLost: the device fell off the bus or needs a reset.
 	ErrLost = errors.New("GPU is lost")
+	// ErrAsleep: the device is suspended and was not asked, so as not to wake it.
+	ErrAsleep = errors.New("GPU is asleep")
 	// ErrHung: the driver did not return in time; the device is set aside until
 	// the call comes back.
 	ErrHung = errors.New("driver call hangs")

@@ -9,19 +9,26 @@ import (
 	"unsafe"
 
 	driver "github.com/NVIDIA/go-nvml/pkg/nvml"
+
+	"greenagent/energy"
 )
 
 // gpu is what the library keeps about a device. All but hung belongs to the
 // operation under way on it, and between operations to the holder of
 // Library.desk: that is why a late call can overwrite nothing of anybody's.
 type gpu struct {
-	device Device
-	hangs  error // what to say while hung
-	hung   bool  // guarded by Library.life
+	device   Device
+	hangs    error          // what to say while hung
+	hung     bool           // guarded by Library.life, as are
+	hangings int            // how often it hung of late
+	rest     energy.Instant // when to ask it again after the last
+	asleep   error          // what to say while it sleeps
+	sleep    sleep
 
 	handle driver.Device
 	raw    unsafe.Pointer // handle's nvmlDevice_t, for the calls of lists.go
 	stale  bool           // the device was lost: find the handle anew
+	epoch  uint32         // of its counter
 
 	// averages: GetPowerUsage is a mean over a second, not the instant.
 	averages bool
@@ -150,10 +157,10 @@ func (l *Library) isGA100(g *gpu, architecture driver.DeviceArchitecture, pciDev
 
 // revive finds a lost device's handle anew: it may be another after a reset.
 func (l *Library) revive(g *gpu) error {
-	if !g.stale || !l.symbols.handleByUUID {
+	if !g.stale {
 		return nil
 	}
-	handle, ret := l.api.DeviceGetHandleByUUID(g.device.UUID)
+	handle, ret := l.handleOf(g.device.UUID)
 	switch {
 	case ret == driver.SUCCESS:
 		g.take(handle)
@@ -164,6 +171,25 @@ func (l *Library) revive(g *gpu) error {
 		return g.failure("handle", ret, ErrLost)
 	}
 	return nil
+}
+
+// handleOf finds a device by UUID.
+func (l *Library) handleOf(uuid string) (driver.Device, driver.Return) {
+	if l.symbols.handleByUUID {
+		return l.api.DeviceGetHandleByUUID(uuid)
+	}
+	count, ret := l.api.DeviceGetCount()
+	if ret != driver.SUCCESS {
+		return nil, ret
+	}
+	for i := range min(count, maxDevices) {
+		if handle, ret := l.api.DeviceGetHandleByIndex(i); ret == driver.SUCCESS {
+			if found, ret := handle.GetUUID(); ret == driver.SUCCESS && found == uuid {
+				return handle, driver.SUCCESS
+			}
+		}
+	}
+	return nil, driver.ERROR_NOT_FOUND
 }
 
 // mark notes what an operation's error says about the handle, and passes it on.

@@ -21,20 +21,28 @@ type Library struct {
 	clock   energy.Clock
 	wall    func() time.Time
 	timeout time.Duration
+	// starting bounds a start of NVML, describing the description of a device.
+	starting, describing time.Duration
+	proc, sys            string
 
 	// Written during Open only.
-	api      driver.Interface
-	symbols  *symbols
-	driver   string
-	devices  []Device
-	gpus     []*gpu // same index
-	warnings []error
+	api     driver.Interface
+	symbols *symbols
+	driver  string
+	kernel  string // version of the kernel module, "" unknown
+	devices []Device
+	gpus    []*gpu // same index
+
+	warnings  []error  // guarded by life
+	newcomers []string // UUIDs of devices that came later; likewise
 
 	desk   sync.Mutex // held by the caller being served; guards the following
 	owner  *owner
 	timer  *time.Timer
 	alarm  time.Time // when the timer fires, zero while it is not set
 	closed bool
+
+	recovery recovery
 
 	life lifecycle
 }
@@ -48,12 +56,23 @@ type Library struct {
 // driver finds no device opens without any.
 //
 // Its errors are ErrAbsent (no library), ErrNoDriver, ErrVersionMismatch (which
-// only a new process can mend), ErrPermission, ErrHung (a start of NVML does not
-// return; while it does not, further attempts wait InitTimeout for it),
-// ErrTransient for the rest, and ctx's own.
+// only a new process can mend), ErrPermission, ErrAsleep (every GPU is suspended,
+// and was left alone), ErrHung (a start of NVML does not return; while it does
+// not, further attempts wait InitTimeout for it), ErrTransient for the rest, and
+// ctx's own.
+//
+// A driver that is unloaded later costs the time until it is loaded again: the
+// library then lets go of it and tries at growing intervals to start NVML anew,
+// while requests return why it does not work. Energy counters begin a new epoch.
 func Open(ctx context.Context, o Options) (*Library, error) {
 	o = o.withDefaults()
-	l := &Library{clock: o.Clock, wall: o.Wall, timeout: o.Timeout, timer: time.NewTimer(o.InitTimeout)}
+	if err := undisturbed(o.Sys); err != nil {
+		return nil, err
+	}
+	l := &Library{
+		clock: o.Clock, wall: o.Wall, timeout: o.Timeout, starting: o.InitTimeout, describing: o.describe,
+		proc: o.Proc, sys: o.Sys, timer: time.NewTimer(o.InitTimeout),
+	}
 	select {
 	case starting <- struct{}{}:
 	case <-ctx.Done():
@@ -100,6 +119,7 @@ func (l *Library) start(path string) (devices int, err error) {
 			l.driver = text(version)
 		}
 	}
+	l.kernel = l.kernelDriver()
 	devices, ret := l.api.DeviceGetCount()
 	if ret != driver.SUCCESS {
 		return 0, failure("device count", ret)
@@ -111,9 +131,15 @@ func (l *Library) start(path string) (devices int, err error) {
 const maxDevices = 256
 
 func (l *Library) describeAll(ctx context.Context, count int) error {
+	asleep := sleepers(l.sys)
 	for i := range min(count, maxDevices) {
+		// NVML counts by PCI address, as sysfs is sorted.
+		if len(asleep) == count && asleep[i] {
+			l.warnings = append(l.warnings, fmt.Errorf("nvml: device #%d: not looked at: %w", i, ErrAsleep))
+			continue
+		}
 		g := newGPU(fmt.Sprintf("#%d", i), "description")
-		err := l.ask(ctx.Done(), l.timeout, g, (*Library).describe, uint64(i))
+		err := l.ask(ctx.Done(), l.describing, g, (*Library).describe, uint64(i))
 		if ctx.Err() != nil {
 			return err
 		}
@@ -125,6 +151,8 @@ func (l *Library) describeAll(ctx context.Context, count int) error {
 			continue
 		}
 		g.hangs = fmt.Errorf("nvml: device %s: %w", g.device.UUID, ErrHung)
+		g.asleep = fmt.Errorf("nvml: device %s: %w", g.device.UUID, ErrAsleep)
+		g.sleep = watchSleep(l.sys, sysfsAddress(g.device.BusID))
 		l.gpus = append(l.gpus, g)
 		l.devices = append(l.devices, g.device)
 	}
@@ -135,11 +163,16 @@ func (l *Library) describeAll(ctx context.Context, count int) error {
 }
 
 // Devices returns the devices as found by Open. The slice is the library's, not
-// to be modified. Devices and MIG instances that come later need a new Open.
+// to be modified. Devices that come later need a new Open.
 func (l *Library) Devices() []Device { return l.devices }
 
-// Warnings says what Open could not find out; each matches one sentinel.
-func (l *Library) Warnings() []error { return l.warnings }
+// Warnings says what Open could not find out, and which devices came later; each
+// matches one sentinel.
+func (l *Library) Warnings() []error {
+	l.life.Lock()
+	defer l.life.Unlock()
+	return slices.Clone(l.warnings)
+}
 
 // Driver returns the driver's version, "" where it does not say.
 func (l *Library) Driver() string { return l.driver }
@@ -171,6 +204,9 @@ func (l *Library) Close() error {
 	}
 	l.dismiss()
 	l.timer.Stop()
+	for _, g := range l.gpus {
+		g.sleep.close()
+	}
 	return err
 }
 

@@ -74,6 +74,8 @@ func (l *Library) comeBack(g *gpu) {
 	l.life.Lock()
 	l.life.stuck--
 	g.hung = false
+	g.rest = l.clock.Now().Add(quarantine(g.hangings))
+	g.hangings++
 	end := l.life.closed && l.life.stuck == 0 && l.life.initialised
 	if end {
 		l.life.initialised = false
@@ -84,14 +86,33 @@ func (l *Library) comeBack(g *gpu) {
 	}
 }
 
+const (
+	// firstRest and longestRest are for how long a device is left alone after its
+	// second hang and after many: each costs the others a timeout.
+	firstRest   = time.Second
+	longestRest = 5 * time.Minute
+)
+
+// quarantine returns for how long to leave a device alone that hung so often
+// before. Once may happen to anybody.
+func quarantine(before int) time.Duration {
+	if before == 0 {
+		return 0
+	}
+	return min(firstRest<<min(before-1, 16), longestRest)
+}
+
 // ask has the owner run an operation and waits for it: until it is done, the
 // timeout has passed, or cancel is closed (nil: never). The caller holds l.desk.
 func (l *Library) ask(cancel <-chan struct{}, timeout time.Duration, g *gpu, run operation, since uint64) error {
 	o := l.owner
 	l.life.Lock()
-	if g.hung {
+	if g.hung || g.hangings > 0 && l.clock.Now() < g.rest {
 		l.life.Unlock()
 		return g.hangs
+	}
+	if g.hangings > 0 && l.clock.Now() > g.rest.Add(longestRest) {
+		g.hangings = 0 // it has been well for long
 	}
 	o.busy = true
 	l.life.Unlock()
@@ -159,5 +180,13 @@ func (l *Library) request(device int, run operation, since uint64) (*gpu, error)
 		return nil, fmt.Errorf("nvml: there is no device %d: %w", device, ErrAbsent)
 	}
 	g := l.gpus[device]
-	return g, l.ask(nil, l.timeout, g, run, since)
+	if g.sleep.deep() {
+		return nil, g.asleep
+	}
+	if err := l.present(); err != nil {
+		return nil, err
+	}
+	err := l.ask(nil, l.timeout, g, run, since)
+	l.judge(err)
+	return g, err
 }

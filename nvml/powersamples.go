@@ -20,7 +20,8 @@ import (
 //
 // Drivers stamp them in µs since boot or since the epoch. Which it is shows in
 // the newest stamp, and At is on the library's clock in either case; in the
-// latter a step of the wall clock misplaces the entries from before the step.
+// latter a step of the wall clock misplaces the entries from before the step, and
+// those that it puts into the future are left out.
 //
 // On an error dst is returned as it came.
 func (l *Library) PowerSamples(device int, since uint64, dst []PowerSample) ([]PowerSample, error) {
@@ -60,9 +61,14 @@ func (l *Library) listPowerSamples(g *gpu, since uint64) error {
 		}
 	}
 	slices.SortFunc(g.ring, func(a, b PowerSample) int { return cmp.Compare(a.Stamp, b.Stamp) })
-	date(g.ring, l.clock.Now(), l.wall())
+	now := l.clock.Now()
+	date(g.ring, now, l.wall())
+	g.ring = slices.DeleteFunc(g.ring, func(p PowerSample) bool { return p.At > now.Add(ahead) })
 	return nil
 }
+
+// ahead is how far two clocks that agree may be apart.
+const ahead = 100 * time.Millisecond
 
 // date converts stamps to instants.
 func date(ring []PowerSample, now energy.Instant, wall time.Time) {

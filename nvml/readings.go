@@ -42,9 +42,12 @@ type Sample struct {
 	// Before and After bracket the driver call on the library's clock.
 	Before, After energy.Instant
 
-	Counter    energy.Energy // since the driver was loaded
-	Instant    energy.Power  // over the sensor's own short window
-	Average    energy.Power  // over the last second
+	Counter energy.Energy // since the driver was loaded
+	Instant energy.Power  // over the sensor's own short window
+	Average energy.Power  // over the last second
+	// Epoch changes when the counter has started anew, as with a reload of the
+	// driver: values of two epochs do not compare.
+	Epoch      uint32
 	HasCounter bool
 	HasInstant bool
 	HasAverage bool

@@ -86,7 +86,7 @@ func (l *Library) sample(g *gpu, _ uint64) error {
 	olderPower := !byField && !p.olderPower.absent()
 
 	s := &g.sampled
-	s.Scope = scope
+	s.Scope, s.Epoch = scope, g.epoch
 	s.Before = l.clock.Now()
 	var fields, counted, powered driver.Return
 	var millijoule uint64

@@ -94,7 +94,7 @@ func (e *examination) unsupported(t *testing.T, ask func() error) {
 func Sentinels(err error) (matched []error) {
 	for _, s := range []error{
 		nvml.ErrAbsent, nvml.ErrNoDriver, nvml.ErrVersionMismatch, nvml.ErrPermission,
-		nvml.ErrUnsupported, nvml.ErrTransient, nvml.ErrLost, nvml.ErrHung,
+		nvml.ErrUnsupported, nvml.ErrTransient, nvml.ErrLost, nvml.ErrAsleep, nvml.ErrHung,
 	} {
 		if errors.Is(err, s) {
 			matched = append(matched, s)

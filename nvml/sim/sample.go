@@ -13,6 +13,7 @@ import (
 // is absent; with an error, dst holds the part that could be read nonetheless.
 func (l *Library) Sample(device int, dst *nvml.Sample) error {
 	*dst = nvml.Sample{Before: l.clock.Now()}
+	dst.Epoch = l.node.Loads(dst.Before.Sub(l.origin))
 	err := l.sample(device, dst)
 	dst.After = l.clock.Now()
 	return err
