@@ -1,53 +1,166 @@
 package attribution
 
 import (
+	"math"
+
 	"greenagent/collector"
 	"greenagent/energy"
 )
 
-// doubt is how uncertain a division is.
+// doubt states how uncertain a division is.
 type doubt struct {
-	method  collector.Method
-	amount  float64 // µJ
-	samples float64
-	step    float64 // of the whole
+	method   collector.Method
+	amount   float64 // µJ
+	cut      *Cut
+	sharing  *sharing
+	sum      float64 // of the weights
+	presence float64 // of all, ns
 }
 
-func (l *Ledger) doubt(amount energy.Energy, method collector.Method, a *collector.Activity) doubt {
-	d := doubt{method: method, amount: float64(amount), samples: a.Samples}
-	if sum := l.weight(); method == collector.ByCPUTime && sum > 0 {
-		d.step = float64(a.Step) / sum
-	}
-	return d
+// portion is what one process, or one owner, has of an interval: what its doubt
+// follows from.
+type portion struct {
+	share    float64 // µJ charged
+	tags     float64 // of the window
+	worth    float64 // of these tags, µJ
+	variance float64 // of worth, by not knowing the level, µJ²
+	presence float64 // for how long, ns
+	parts    int     // processes with a share
 }
 
-// variance returns that of a share, in µJ².
-func (d doubt) variance(share energy.Energy) float64 {
-	if d.amount == 0 {
-		return 0
+func (p *portion) add(q portion) {
+	p.share += q.share
+	p.tags += q.tags
+	p.worth += q.worth
+	p.variance += q.variance
+	p.presence += q.presence
+	p.parts += q.parts
+}
+
+// of returns the portion of one of those present.
+func (d *doubt) of(i int, share energy.Energy) portion {
+	p := portion{share: float64(share)}
+	if share > 0 {
+		p.parts = 1
 	}
-	s := float64(share) / d.amount
+	if d.method == collector.ByUtilization {
+		q := &d.sharing.parties[i]
+		p.tags, p.worth, p.presence = q.tags, q.tags*q.level, float64(presence(&d.cut.Activity.Usage[i], d.cut.Interval))
+		p.variance = p.worth * p.worth * q.spread
+		if d.cut.Activity.Concurrent {
+			p.variance *= concurrent
+		}
+	}
+	return p
+}
+
+// concurrent is by how much the variance of levels is larger where several run at
+// one moment: a tag then tells neither that its process had the device alone.
+const concurrent = 4
+
+// stated returns the variance, in µJ², of a portion that is independent from
+// interval to interval, and the standard uncertainty, in µJ, of what is not.
+func (d *doubt) stated(p portion) (variance, systematic float64) {
+	if d.amount <= 0 {
+		return 0, 0
+	}
 	switch d.method {
 	case collector.ByUtilization:
-		// Of n tags each names the process with probability s: the share's variance
-		// is s(1−s)/n. One seen as 0 or 1 in a few tags is not certain to be that:
-		// the estimate of Agresti and Coull adds two tags either way.
-		n := max(d.samples, 1)
-		p := (s*n + 2) / (n + 4)
-		// That p is of few tags itself adds two parts in n, except to a single tag,
-		// whose p hardly depends on it.
-		estimated := 1 + 2*(n-1)/(n*n)
-		return d.amount * d.amount * p * (1 - p) / n * estimated
+		return d.sampling(p), math.Hypot(d.levels(p), d.contexts(p))
 	case collector.ByMemory:
-		// No measure of activity: the share may be anything.
-		return d.amount * d.amount * s * (1 - s)
+		// No measure of activity: the share may be anything, and stay so.
+		s := p.share / d.amount
+		return 0, d.amount * math.Sqrt(max(0, s*(1-s)))
 	case collector.ByCPUTime:
 		// Each end of the interval falls anywhere within a step. Who took none did
 		// not take one in many intervals together either.
-		if share > 0 {
-			off := d.amount * d.step
-			return off * off / 6
+		if d.sum > 0 {
+			off := d.amount * float64(d.cut.Activity.Step) / d.sum
+			return off * off / 6 * float64(p.parts), 0
 		}
 	}
-	return 0
+	return 0, 0
+}
+
+// sampling returns the variance by the number of tags. Of n tags each names the
+// process with probability s: the share's variance is s(1−s)/n. One seen as 0 or 1
+// in a few tags is not certain to be that: the estimate of Agresti and Coull adds
+// two tags either way. Unlike levels move it by the slope of sℓ/(sℓ+(1−s)r).
+func (d *doubt) sampling(p portion) float64 {
+	s := d.sharing
+	if s.tags <= 0 {
+		return 0
+	}
+	share := (p.tags + 2) / (s.tags + 4)
+	slope := 1.0
+	if all := s.worth(); p.tags > 0 && s.tags > p.tags && all > p.worth {
+		level, rest := p.worth/p.tags, (all-p.worth)/(s.tags-p.tags)
+		mean := share*level + (1-share)*rest
+		slope = level * rest / (mean * mean)
+	}
+	// That the share is itself of few tags adds two parts in their number.
+	few := 1 + 2*max(s.tags-1, 0)/(s.tags*s.tags)
+	return d.amount * d.amount * slope * slope * share * (1 - share) * few / max(s.tagged, 1) * s.turns.sampling()
+}
+
+// levels returns the standard uncertainty by not knowing what power a tag stands
+// for. All levels together are known, by the energy there is: who has all tags has
+// no such doubt.
+func (d *doubt) levels(p portion) float64 {
+	s := d.sharing
+	var all, worth float64
+	for i := range s.parties {
+		w := s.parties[i].tags * s.parties[i].level
+		worth += w
+		all += w * w * s.parties[i].spread
+	}
+	if d.cut.Activity.Concurrent {
+		all *= concurrent
+	}
+	if worth <= 0 || all <= 0 {
+		return 0
+	}
+	open := d.amount / worth * math.Sqrt(p.variance*max(0, 1-p.variance/all))
+	if d.cut.Activity.Concurrent {
+		return open
+	}
+	return s.turns.open() * min(open, d.ceiling(p))
+}
+
+// overshoot is what a device may draw, in parts of its limit, for as short as a turn
+// lasts: the limit holds for the mean of many.
+const overshoot = 1.5
+
+// ceiling returns the most by which levels can be off if a process that is active
+// draws no more than a device can.
+func (d *doubt) ceiling(p portion) float64 {
+	s := d.sharing
+	if d.cut.Limit <= 0 || s.tags <= 0 {
+		return math.Inf(1)
+	}
+	most := overshoot*float64(d.cut.Limit.For(d.cut.Interval.Duration())) - float64(d.cut.Floor)
+	part := p.tags / s.tags
+	charged := p.worth / s.worth() * d.amount
+	up := part*most - charged
+	down := charged - max(0, d.amount-(1-part)*most)
+	return max(up, down, 0) / energy.Coverage * 1.1
+}
+
+// worth returns that of the window's tags, µJ.
+func (s *sharing) worth() (sum float64) {
+	for i := range s.parties {
+		sum += s.parties[i].tags * s.parties[i].level
+	}
+	return sum
+}
+
+// contexts returns the standard uncertainty by not knowing what is for contexts: it
+// would be divided equally, and is divided by tags, in whose levels it is.
+func (d *doubt) contexts(p portion) float64 {
+	s, v := d.sharing, d.cut.Interval.Duration()
+	unknown := s.unknownContext(d.cut, energy.Energy(d.amount).Over(v))
+	if unknown == 0 || s.tags <= 0 {
+		return 0
+	}
+	return float64(unknown.For(v)) * math.Abs(p.presence/d.presence-p.tags/s.tags)
 }

@@ -34,8 +34,8 @@ func TestSamplingIsCovered(t *testing.T) {
 					}
 					l.Book(0, attribution.Cut{Energy: energy.Kilojoule, Activity: &collector.Activity{
 						Method: collector.ByUtilization, Samples: 7.2, Usage: []collector.Usage{
-							{Process: collector.Process{PID: 1}, Owner: 1, Busy: tags, Memory: 1},
-							{Process: collector.Process{PID: 2}, Owner: 2, Busy: uint64(n) - tags, Memory: 1},
+							{Process: collector.Process{PID: 1}, Owner: 1, Busy: tags * collector.Tag, Memory: 1},
+							{Process: collector.Process{PID: 2}, Owner: 2, Busy: (uint64(n) - tags) * collector.Tag, Memory: 1},
 						},
 					}})
 				}

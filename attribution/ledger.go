@@ -1,21 +1,38 @@
 package attribution
 
 import (
-	"math"
-	"slices"
-
 	"greenagent/collector"
 	"greenagent/collector/procfs"
 	"greenagent/energy"
 )
 
-// Entry is what one process was charged with for one domain. It never falls.
+// Entry is what one process, or one owner, was charged with for one domain. Its
+// energies never fall.
 type Entry struct {
 	Dynamic energy.Energy // above the idle floor
+	// Context is the part of Dynamic that a GPU drew for having contexts on it
+	// while nobody worked: charged in equal parts to those who held one.
+	Context energy.Energy
 	Idle    energy.Energy // allocated to it by the policy
-	// Variance, in µJ², is what the sampling of shares adds to the uncertainty; the
-	// sensor's own comes on top.
-	Variance float64
+	// What the division adds to the uncertainty, beside that of the sensor: the
+	// variance, in µJ², of what is independent from interval to interval, and the
+	// standard uncertainty, in µJ, of what is not.
+	Variance   float64
+	Systematic float64
+}
+
+// add adds what another entry was charged with.
+func (e *Entry) add(f Entry) {
+	e.Dynamic += f.Dynamic
+	e.Context += f.Context
+	e.Idle += f.Idle
+	e.Variance += f.Variance
+	e.Systematic += f.Systematic
+}
+
+// Doubt returns what the division adds to the uncertainty.
+func (e *Entry) Doubt() energy.Uncertainty {
+	return energy.Uncertainty{Systematic: e.Systematic, Variance: e.Variance}
 }
 
 // Account is a process's row in the ledger.
@@ -26,6 +43,7 @@ type Account struct {
 	// Entries has one Entry per domain, in the ledger's order.
 	Entries []Entry
 	booked  uint64 // the round in which it was last charged
+	owner   *tally
 }
 
 // total returns what the account was charged with in all domains.
@@ -37,6 +55,16 @@ func (a *Account) total() energy.Energy {
 	return sum
 }
 
+// tally is what an owner's processes were charged with together. Its doubt is not
+// the sum of theirs: what one of them was charged for another is none.
+type tally struct {
+	owner   collector.Owner
+	entries []Entry
+	merged  *Account // its row without a process, nil before it is needed
+	portion portion  // of the interval at hand
+	round   uint64   // in which that is
+}
+
 // Balance is the state of one domain.
 type Balance struct {
 	Energy       energy.Energy // of the domain: the sum of everything below and the processes
@@ -44,16 +72,21 @@ type Balance struct {
 	Unattributed energy.Energy // above idle, and nobody known was there
 	// Methods counts the energy divided by each method.
 	Methods [ByMethods]energy.Energy
+	// Concurrent is what was divided among processes that ran at the same time.
+	Concurrent energy.Energy
 }
 
 // ByMethods is the number of methods.
-const ByMethods = int(collector.ByMemory) + 1
+const ByMethods = int(collector.ByPresence) + 1
 
 // Cut is one interval of one domain, ready to be divided.
 type Cut struct {
-	Energy energy.Energy
+	Interval energy.Interval
+	Energy   energy.Energy
 	// Floor is what of it the device would have used idle; it is capped at Energy.
-	Floor    energy.Energy
+	Floor energy.Energy
+	// Limit is the highest power of the domain, 0 unknown.
+	Limit    energy.Power
 	Activity *collector.Activity
 }
 
@@ -67,15 +100,15 @@ type Ledger struct {
 	reserved collector.Owner
 	limit    int
 	balances []Balance
+	sharings []sharing // of each domain
 	rows     []*Account
 	index    map[collector.Process]*Account
-	merged   map[collector.Owner]*Account
+	owners   []*tally
+	tallies  map[collector.Owner]*tally
 	round    uint64
 	full     int // rows at which to merge next
 
-	splitter energy.Splitter
-	weights  []uint64
-	shares   []energy.Energy
+	division
 }
 
 // Config says how a ledger divides.
@@ -97,13 +130,18 @@ func NewLedger(c Config) *Ledger {
 	return &Ledger{
 		policy: c.Policy, reserved: c.Reserved, limit: c.Limit, full: c.Limit,
 		balances: make([]Balance, c.Domains),
+		sharings: make([]sharing, c.Domains),
 		index:    make(map[collector.Process]*Account),
-		merged:   make(map[collector.Owner]*Account),
+		tallies:  make(map[collector.Owner]*tally),
 	}
 }
 
 // Balance returns the state of a domain.
 func (l *Ledger) Balance(domain int) Balance { return l.balances[domain] }
+
+// Context returns what a domain was seen to draw above its idle floor while
+// contexts were held and nobody was active, 0 unknown.
+func (l *Ledger) Context(domain int) energy.Power { return l.sharings[domain].context.known }
 
 // Accounts returns the rows in the order in which they were opened. They belong
 // to the ledger and change with the next Book.
@@ -111,16 +149,10 @@ func (l *Ledger) Accounts() []*Account { return l.rows }
 
 // Owned returns what an owner was charged with for a domain.
 func (l *Ledger) Owned(owner collector.Owner, domain int) Entry {
-	var sum Entry
-	for _, a := range l.rows {
-		if a.Owner == owner {
-			e := &a.Entries[domain]
-			sum.Dynamic += e.Dynamic
-			sum.Idle += e.Idle
-			sum.Variance += e.Variance
-		}
+	if t, ok := l.tallies[owner]; ok {
+		return t.entries[domain]
 	}
-	return sum
+	return Entry{}
 }
 
 // Book divides an interval of a domain. A negative energy is refused with a
@@ -130,130 +162,56 @@ func (l *Ledger) Book(domain int, c Cut) {
 		panic("attribution: negative energy")
 	}
 	l.round++
-	b := &l.balances[domain]
-	b.Energy += c.Energy
+	l.balances[domain].Energy += c.Energy
 	idle := max(0, min(c.Floor, c.Energy))
-	l.bookIdle(domain, idle, c.Activity.Usage)
-	l.bookDynamic(domain, c.Energy-idle, c.Activity)
+	l.bookIdle(domain, idle, &c)
+	l.bookDynamic(domain, c.Energy-idle, &c)
 	if len(l.rows) > l.full {
 		l.merge()
 	}
 }
 
-// bookIdle allocates idle energy by the policy.
-func (l *Ledger) bookIdle(domain int, amount energy.Energy, present []collector.Usage) {
-	ok := false
-	switch l.policy {
-	case None:
-	case Reserved:
-		a := l.reserve()
-		a.Entries[domain].Idle += amount
-		ok = true
-	case Equal:
-		ok = l.split(amount, present, once)
-	case Memory:
-		// Nothing is known of who holds what if it is not of the rest of the node.
-		ok = !slices.ContainsFunc(present, func(u collector.Usage) bool {
-			return u.Process == collector.Process{} && u.Memory == 0
-		}) && l.split(amount, present, memory)
-	}
-	switch {
-	case !ok:
-		l.balances[domain].Idle += amount
-	case l.policy != Reserved:
-		for i, u := range present {
-			if l.shares[i] > 0 {
-				l.account(u).Entries[domain].Idle += l.shares[i]
-			}
-		}
-	}
+// charge adds to a row and to its owner; the owner's doubt is not that of its rows
+// and is added by who knows it.
+func (l *Ledger) charge(a *Account, domain int, e Entry) {
+	a.Entries[domain].add(e)
+	e.Variance, e.Systematic = 0, 0
+	a.owner.entries[domain].add(e)
 }
-
-// bookDynamic divides what is above idle by use.
-func (l *Ledger) bookDynamic(domain int, amount energy.Energy, activity *collector.Activity) {
-	b := &l.balances[domain]
-	present, method := activity.Usage, activity.Method
-	ok := false
-	switch {
-	case len(present) == 0:
-	case len(present) == 1 && method != collector.ByCPUTime:
-		method = collector.BySole
-		ok = l.split(amount, present, once)
-	case method != collector.ByMemory:
-		ok = l.split(amount, present, busy)
-	}
-	if !ok && len(present) > 0 && method != collector.ByCPUTime {
-		// Nobody was seen active: a context alone keeps a device out of its lowest
-		// state, and memory is what is known of the contexts.
-		method = collector.ByMemory
-		ok = l.split(amount, present, memory) || l.split(amount, present, once)
-	}
-	if !ok {
-		b.Unattributed += amount
-		b.Methods[collector.ByNothing] += amount
-		return
-	}
-	b.Methods[method] += amount
-	doubt := l.doubt(amount, method, activity)
-	for i, u := range present {
-		// Who was there and not seen active may have been.
-		if variance := doubt.variance(l.shares[i]); l.shares[i] > 0 || variance > 0 {
-			e := &l.account(u).Entries[domain]
-			e.Dynamic += l.shares[i]
-			e.Variance += variance
-		}
-	}
-}
-
-// split weighs and divides; the result is in l.shares and l.weights.
-func (l *Ledger) split(amount energy.Energy, present []collector.Usage, weight func(collector.Usage) uint64) bool {
-	l.weights, l.shares = l.weights[:0], slices.Grow(l.shares[:0], len(present))[:len(present)]
-	for _, u := range present {
-		l.weights = append(l.weights, min(weight(u), math.MaxUint64/uint64(len(present))))
-	}
-	return l.splitter.Split(amount, l.weights, l.shares)
-}
-
-// weight returns the sum of the latest split's weights.
-func (l *Ledger) weight() (sum float64) {
-	for _, w := range l.weights {
-		sum += float64(w)
-	}
-	return sum
-}
-
-// What a split may go by.
-func once(collector.Usage) uint64     { return 1 }
-func busy(u collector.Usage) uint64   { return u.Busy }
-func memory(u collector.Usage) uint64 { return uint64(max(u.Memory, 0)) }
 
 // account returns the row of a process, opening one at its first charge.
-func (l *Ledger) account(u collector.Usage) *Account {
+func (l *Ledger) account(u *collector.Usage) *Account {
 	a, ok := l.index[u.Process]
 	if !ok {
-		a = l.open(u.Process, u.Owner)
+		a = l.open(u.Process, l.tally(u.Owner))
 		l.index[u.Process] = a
 	}
 	a.booked, a.Command = l.round, u.Command
 	return a
 }
 
-func (l *Ledger) open(p collector.Process, owner collector.Owner) *Account {
-	a := &Account{Process: p, Owner: owner, Entries: make([]Entry, len(l.balances))}
+func (l *Ledger) open(p collector.Process, t *tally) *Account {
+	a := &Account{Process: p, Owner: t.owner, Entries: make([]Entry, len(l.balances)), owner: t}
 	l.rows = append(l.rows, a)
 	return a
 }
 
-// reserve returns the row that the reserving owner is charged through.
-func (l *Ledger) reserve() *Account { return l.remainder(l.reserved) }
+// tally returns the sums of an owner.
+func (l *Ledger) tally(owner collector.Owner) *tally {
+	t, ok := l.tallies[owner]
+	if !ok {
+		t = &tally{owner: owner, entries: make([]Entry, len(l.balances))}
+		l.tallies[owner] = t
+		l.owners = append(l.owners, t)
+	}
+	return t
+}
 
 // remainder returns an owner's row without a process, for what is charged to the
 // owner as a whole.
-func (l *Ledger) remainder(owner collector.Owner) *Account {
-	a, ok := l.merged[owner]
-	if !ok {
-		a = l.open(collector.Process{}, owner)
-		l.merged[owner] = a
+func (l *Ledger) remainder(t *tally) *Account {
+	if t.merged == nil {
+		t.merged = l.open(collector.Process{}, t)
 	}
-	return a
+	return t.merged
 }

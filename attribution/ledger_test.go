@@ -178,22 +178,34 @@ func TestOrderChangesNothing(t *testing.T) {
 	})
 }
 
-// TestCuttingChangesNoTotal: an interval booked in pieces, under one activity and
-// a floor in proportion, costs each process the same but for rounding, and the
+// TestCuttingChangesNoTotal: an interval booked in pieces, each with its part of the
+// energy and of what was done, costs each process the same but for rounding, and the
 // whole exactly.
 func TestCuttingChangesNoTotal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := activities().Draw(t, "activity")
+		for i := range a.Usage { // so that it can be cut
+			a.Usage[i].Busy %= 1000
+		}
 		power := energy.Power(rapid.Int64Range(0, int64(energy.Kilowatt)).Draw(t, "power"))
 		c := ledgers().Draw(t, "ledger")
 		c.Limit = 0
 		whole, pieces := attribution.NewLedger(c), attribution.NewLedger(c)
 		seconds := rapid.SliceOfN(rapid.Int64Range(1, 50), 1, 8).Draw(t, "pieces")
 		var sum, floors energy.Energy
+		var length uint64
 		for _, s := range seconds {
 			e, floor := energy.Energy(int64(power)*s), energy.Energy(int64(power)/3*s)
-			pieces.Book(0, attribution.Cut{Energy: e, Floor: floor, Activity: &a})
-			sum, floors = sum+e, floors+floor
+			part := a
+			part.Usage = slices.Clone(a.Usage)
+			for i := range part.Usage {
+				part.Usage[i].Busy *= uint64(s)
+			}
+			pieces.Book(0, attribution.Cut{Energy: e, Floor: floor, Activity: &part})
+			sum, floors, length = sum+e, floors+floor, length+uint64(s)
+		}
+		for i := range a.Usage {
+			a.Usage[i].Busy *= length
 		}
 		whole.Book(0, attribution.Cut{Energy: sum, Floor: floors, Activity: &a})
 		x, y := entries(whole), entries(pieces)

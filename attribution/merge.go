@@ -19,11 +19,9 @@ func (l *Ledger) merge() {
 	slices.SortStableFunc(candidates, func(a, b *Account) int { return cmp.Compare(a.total(), b.total()) })
 	candidates = candidates[:min(len(candidates), l.limit/2)]
 	for _, a := range candidates {
-		into := l.remainder(a.Owner)
+		into := l.remainder(a.owner)
 		for i, e := range a.Entries {
-			into.Entries[i].Dynamic += e.Dynamic
-			into.Entries[i].Idle += e.Idle
-			into.Entries[i].Variance += e.Variance
+			into.Entries[i].add(e) // its owner's are as they were
 		}
 		delete(l.index, a.Process)
 	}

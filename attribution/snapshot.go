@@ -39,6 +39,9 @@ type DomainState struct {
 	// Floor is the idle power that dynamic energy stands above, 0 unknown: then
 	// idle energy is contained in dynamic.
 	Floor energy.Power
+	// Context is what it draws on top of that while contexts are held and nobody is
+	// active, 0 unknown: then that is divided by use.
+	Context energy.Power
 	// Method divided most of the dynamic energy.
 	Method   collector.Method
 	Warnings []string
@@ -48,6 +51,7 @@ type DomainState struct {
 type OwnerState struct {
 	Owner       collector.Owner
 	Dynamic     energy.Energy
+	Context     energy.Energy // part of Dynamic, see Entry
 	Idle        energy.Energy
 	Uncertainty energy.Uncertainty // of Dynamic + Idle
 }
@@ -76,42 +80,31 @@ func (p *ProcessState) Add(domain int, entries []Entry) {
 		p.Entries = append(p.Entries, Entry{})
 	}
 	for i, e := range entries {
-		into := &p.Entries[domain+i]
-		into.Dynamic += e.Dynamic
-		into.Idle += e.Idle
-		into.Variance += e.Variance
+		p.Entries[domain+i].add(e)
 	}
 }
 
-// OwnerStates returns an owner's figures for each owner of a domain. The
-// uncertainty of a share is the domain's in proportion, with that of the share
-// itself.
+// OwnerStates returns the figures of each owner that was charged for a domain. The
+// uncertainty of a share is the domain's in proportion, with that of the division.
 func (l *Ledger) OwnerStates(domain int, whole energy.Uncertainty) []OwnerState {
 	var states []OwnerState
-	at := map[collector.Owner]int{}
-	for _, a := range l.rows {
-		e := a.Entries[domain]
-		if e == (Entry{}) {
-			continue
-		}
-		i, ok := at[a.Owner]
-		if !ok {
-			i = len(states)
-			at[a.Owner] = i
-			states = append(states, OwnerState{Owner: a.Owner})
-		}
-		s := &states[i]
-		s.Dynamic += e.Dynamic
-		s.Idle += e.Idle
-		s.Uncertainty.Variance += e.Variance
-	}
-	total := l.balances[domain].Energy
-	for i := range states {
-		s := &states[i]
-		if total > 0 {
-			share := float64(s.Dynamic+s.Idle) / float64(total)
-			s.Uncertainty = s.Uncertainty.Combine(whole.Scale(share))
+	for _, t := range l.owners {
+		if e := t.entries[domain]; e != (Entry{}) {
+			states = append(states, OwnerState{
+				Owner: t.owner, Dynamic: e.Dynamic, Context: e.Context, Idle: e.Idle,
+				Uncertainty: e.Uncertainty(l.balances[domain].Energy, whole),
+			})
 		}
 	}
 	return states
+}
+
+// Uncertainty returns that of an entry of a domain which used so much, with that
+// uncertainty.
+func (e *Entry) Uncertainty(used energy.Energy, whole energy.Uncertainty) energy.Uncertainty {
+	u := e.Doubt()
+	if used > 0 {
+		u = u.Combine(whole.Scale(float64(e.Dynamic+e.Idle) / float64(used)))
+	}
+	return u
 }

@@ -28,6 +28,7 @@ type tags struct {
 	since   uint64         // the driver's stamp of the newest tag
 	read    energy.Instant // when it was last asked, 0 never
 	seen    energy.Instant // when a new tag was last seen
+	awaited energy.Instant // when somebody was first seen on the device
 	blind   bool           // the driver has no utilization per process here
 	started bool           // it has answered: what comes is new
 
@@ -71,8 +72,8 @@ func (o *GPUUsers) sample(device int, now energy.Instant) ([]nvml.Utilization, e
 	if len(sampled) > 0 {
 		t.seen = now
 		passed := min(time.Duration(t.since-before)*time.Microsecond, samplerMemory)
-		if before == 0 {
-			passed = t.covers
+		if before == 0 { // nobody was tagged before: it tells of all it remembers
+			passed = samplerMemory
 		}
 		t.slots = max(1, math.Round(passed.Seconds()/tagEvery.Seconds()))
 	}
@@ -120,7 +121,7 @@ func (t *tags) describe(a *Activity, now energy.Instant, failed error) {
 			return
 		}
 		a.Again = tagEvery
-		a.Open = t.seen < now && now.Sub(t.seen) < idleTags
+		a.Open = t.slots == 0 && now.Sub(max(t.seen, t.awaited)) < idleTags
 		// A tag stands for the time around it, half of the way to its neighbours.
 		if now.Add(-2*tagEvery) < t.at && t.at <= now {
 			a.Until = t.at.Add(tagEvery / 2)

@@ -131,6 +131,7 @@ func (o *GPUUsers) list(device int, now energy.Instant, a *Activity) error {
 			a.Usage[i] = u
 		} else {
 			a.Usage = slices.Insert(a.Usage, i, u)
+			d.tags.awaited = now
 		}
 	}
 	slices.SortFunc(d.residents, Compare)

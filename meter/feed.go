@@ -198,7 +198,9 @@ func (f *feed) book(i int, until energy.Instant, activity *collector.Activity) {
 		d.unobserved = unobserved
 	}
 	f.ledger.Book(i, attribution.Cut{
+		Interval: v,
 		Energy:   e,
+		Limit:    d.integrator.Domain().Limit,
 		Floor:    d.floor.over(v.Duration()),
 		Activity: activity,
 	})

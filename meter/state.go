@@ -39,7 +39,7 @@ func (f *feed) domainState(i int) attribution.DomainState {
 	g := d.integrator
 	s := attribution.DomainState{
 		Domain: g.Domain(), Basis: g.Basis(d.booked),
-		Unobserved: g.Unobserved(), Rejected: g.Rejected(), Resets: g.Resets(), Floor: d.floor.known,
+		Unobserved: g.Unobserved(), Rejected: g.Rejected(), Resets: g.Resets(), Floor: d.floor.known, Context: f.ledger.Context(i),
 	}
 	if s.Basis != energy.Unknown {
 		b := f.ledger.Balance(i)

@@ -1,0 +1,139 @@
+package attribution
+
+import (
+	"math"
+
+	"greenagent/collector"
+	"greenagent/energy"
+)
+
+// sharing divides the energy of a device among those who take turns on it, by the
+// tags of the driver's sampler. A tag says who was active, not what it drew. So
+// each tag is a claim, worth the energy that a tag of its process stands for as far
+// as that is known (see level), and energy pays claims as it comes. Where turns are
+// long, the energy of a tag's moment is that of its process, and what was not
+// claimed of it or paid by it is forgotten. Where turns are shorter than the
+// sensors see, all energy is of everybody, and a claim that exceeds its moment's
+// energy is paid out of the next.
+type sharing struct {
+	parties []party // those present, in the order of collector.Compare
+	spare   []party // scratch
+	tagged  float64 // tags of the interval at hand
+
+	tags, energy float64 // of the latest window of tags, µJ
+	pool         evidence
+	turns        turns
+	context      context
+	at           energy.Instant // the end of the interval at hand
+}
+
+// party is one of those present.
+type party struct {
+	process collector.Process
+	owner   collector.Owner
+	now     float64 // tags of the interval at hand
+	tags    float64 // of the window
+	claim   float64 // what its tags are worth and were not paid yet, µJ
+	own     evidence
+	level   float64 // what a tag of it is worth, µJ
+	spread  float64 // the relative variance of that
+}
+
+// window is how many tags are remembered to tell who is active for how much of the
+// time: 20 s of them.
+const window = 144
+
+// meet takes over who is present, and their tags. Who comes anew has a new window:
+// the others' shares are not what they were.
+func (s *sharing) meet(present []collector.Usage) {
+	s.tagged = 0
+	s.spare = s.spare[:0]
+	i, changed := 0, len(present) != len(s.parties)
+	for k := range present {
+		u := &present[k]
+		for i < len(s.parties) && before(s.parties[i].process, u.Process) {
+			i++
+		}
+		p := party{process: u.Process, owner: u.Owner}
+		if i < len(s.parties) && s.parties[i].process == u.Process {
+			p = s.parties[i]
+		} else {
+			changed = true
+		}
+		p.now = float64(u.Busy) / collector.Tag
+		s.tagged += p.now
+		s.spare = append(s.spare, p)
+	}
+	s.parties, s.spare = s.spare, s.parties
+	if changed {
+		s.tags, s.energy = 0, 0
+		for i := range s.parties {
+			s.parties[i].tags, s.parties[i].claim = 0, 0
+		}
+	}
+}
+
+func before(a, b collector.Process) bool {
+	return a.PID < b.PID || a.PID == b.PID && a.Start < b.Start
+}
+
+// claim takes in an interval's energy and tags and reports whether anybody has a
+// claim to it.
+func (s *sharing) claim(e float64, c *Cut) bool {
+	s.at = c.Interval.End
+	if s.tagged == 0 && s.tags == 0 {
+		return false
+	}
+	s.learn(e)
+	keep := math.Exp(-s.tagged / window)
+	s.tags, s.energy = s.tags*keep+s.tagged, s.energy*keep+e
+	for i := range s.parties {
+		p := &s.parties[i]
+		p.tags = p.tags*keep + p.now
+	}
+	scale := s.appraise()
+	for i := range s.parties {
+		p := &s.parties[i]
+		due := p.now
+		if s.tagged == 0 { // no tag came before the end: as it was of late
+			due = p.tags / s.tags
+		}
+		p.claim += due * p.level * scale
+	}
+	return true
+}
+
+// owed returns the sum of all claims.
+func (s *sharing) owed() (sum float64) {
+	for i := range s.parties {
+		sum += s.parties[i].claim
+	}
+	return sum
+}
+
+// weight returns a party's claim as a weight.
+func (s *sharing) weight(i int) uint64 {
+	const most = 1 << 52
+	return uint64(s.parties[i].claim / s.owed() * most)
+}
+
+// pay settles the claims with the energy they were paid. What is left is owed as
+// long as it is of the latest tags.
+func (s *sharing) pay(e float64, by collector.Method) {
+	sum, keep := s.owed(), 0.0
+	if by == collector.ByUtilization && sum > e {
+		keep = s.turns.mixing() * patience * (1 - e/sum)
+	}
+	for i := range s.parties {
+		p := &s.parties[i]
+		p.claim = min(p.claim*keep, owing*p.level)
+	}
+}
+
+const (
+	// patience is what is left of a claim after an interval that did not pay it, so
+	// that errors of the past fade.
+	patience = 0.98
+	// owing is how many tags' worth a party is owed at most.
+	owing = 4
+)
