@@ -34,6 +34,10 @@ type DomainState struct {
 
 	Mean, Peak energy.Power
 	Unobserved time.Duration
+	// Away is for how long nobody measured, as between two processes, and AwayEnergy
+	// what of Unattributed was used meanwhile.
+	Away       time.Duration
+	AwayEnergy energy.Energy
 	Rejected   int
 	Resets     int
 	// Floor is the idle power that dynamic energy stands above, 0 unknown: then

@@ -31,7 +31,10 @@ type GPUs struct {
 
 // absence is how many readings to leave a lost device in peace for, twice as many
 // each time.
-type absence struct{ left, next int }
+type absence struct {
+	left, next int
+	err        error
+}
 
 const longestAbsence = 64
 
@@ -73,12 +76,13 @@ func (s *GPUs) Read(dst []Reading) ([]Reading, error) {
 	for i := range s.domains {
 		if s.lost[i].left > 0 {
 			s.lost[i].left--
+			failed = errors.Join(failed, s.lost[i].err)
 			continue
 		}
 		err := s.lib.Sample(i, &s.sample)
 		if errors.Is(err, nvml.ErrLost) {
 			n := min(s.lost[i].next, longestAbsence)
-			s.lost[i] = absence{left: n, next: 2*n + 1}
+			s.lost[i] = absence{left: n, next: 2*n + 1, err: err}
 		} else {
 			s.lost[i] = absence{}
 		}

@@ -55,6 +55,19 @@ func TestGPUDomains(t *testing.T) {
 	}
 }
 
+// counted counts how often the first device is asked.
+type counted struct {
+	*sim.Library
+	asked int
+}
+
+func (c *counted) Sample(device int, dst *nvml.Sample) error {
+	if device == 0 {
+		c.asked++
+	}
+	return c.Library.Sample(device, dst)
+}
+
 // TestLostGPUs: the others are read as before, and the lost one is asked less and
 // less often until it is back.
 func TestLostGPUs(t *testing.T) {
@@ -63,7 +76,9 @@ func TestLostGPUs(t *testing.T) {
 		Faults:  []scenario.Fault{{Device: 0, Kind: scenario.Lost, At: time.Second, For: 10 * time.Second}},
 	}
 	clock := sim.NewClock(at(0))
-	source := collector.NewGPUs(sim.New(node, clock, at(0)), nil)
+	lib := &counted{Library: sim.New(node, clock, at(0))}
+	source := collector.NewGPUs(lib, nil)
+	lib.asked = 0
 	failures, back := 0, time.Duration(0)
 	for now := time.Duration(0); now < 20*time.Second; now += 45 * ms {
 		clock.Advance(at(now).Sub(clock.Now()))
@@ -81,8 +96,12 @@ func TestLostGPUs(t *testing.T) {
 			back = now
 		}
 	}
-	if failures < 2 || failures > 12 {
-		t.Errorf("asked %d times while it was lost", failures)
+	if asked := lib.asked - int((20*time.Second-back)/(45*ms)) - int(time.Second/(45*ms)); asked < 2 || asked > 20 {
+		t.Errorf("asked %d times while it was lost", asked)
+	}
+	// What is wrong is told all the while, also while it is left alone.
+	if most := int((back - time.Second) / (45 * ms)); failures < most-1 || failures > most+1 {
+		t.Errorf("told %d times that it is lost, of %d readings", failures, most)
 	}
 	if back == 0 || back > 15*time.Second {
 		t.Errorf("read again at %v, it was back at 11 s", back)

@@ -62,9 +62,10 @@ func (g *Integrator) book(t tick, after energy.Power) {
 func (g *Integrator) enter(t tick) {
 	at := t.bracket.middle()
 	g.levels = [2]energy.Power{unknownPower, g.remember(at)}
-	if g.begun {
+	switch {
+	case g.begun:
 		g.skip(at)
-	} else {
+	case !g.bridged(t):
 		g.begin(at)
 	}
 	g.base = t.value - g.curve.At(g.curve.Span().End)

@@ -47,6 +47,9 @@ type Integrator struct {
 	past    past
 	edge    edge // of the start
 
+	bridge   Mark // where the counter stood at from, if bridging
+	bridging bool
+
 	power   PowerPoint    // the latest
 	updated bracket       // when the sensor came to show it
 	recent  [8]PowerPoint // the latest that differed from the one before

@@ -1,47 +1,170 @@
 package meter
 
-import "fmt"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"greenagent/energy"
+	"greenagent/nvml"
+)
 
 // maxFailures is how many different failures of one feed are remembered.
 const maxFailures = 8
 
-// failures remembers what went wrong, each message once with how often: a
-// sensor that fails at every reading must not fill memory or the screen.
+// quietFor is how long the log keeps quiet about a failure after a word on it: one
+// that comes and goes must not fill it.
+const quietFor = time.Minute
+
+// question is what a feed was asked when it failed.
+type question uint8
+
+const (
+	recalling question = iota
+	reading
+	observing
+	ending
+)
+
+// failures remembers what went wrong, each message once with how often and for how
+// long: a sensor that fails at every reading must not fill memory or the screen.
+// What goes wrong is logged when it does, and when it is over.
 type failures struct {
-	messages []string
-	counts   []int
-	more     int
+	log  *slog.Logger
+	feed string
+	list []failure
+	more int
 }
 
-func (f *failures) note(err error) {
-	if err == nil {
-		return
+type failure struct {
+	Failure
+	asked  question
+	since  energy.Instant // of the present spell, 0 once it is over
+	logged energy.Instant // last, 0 never
+	last   bool           // it was among the latest errors
+}
+
+// note takes the outcome of a question.
+func (f *failures) note(asked question, err error, now energy.Instant) {
+	for i := range f.list {
+		f.list[i].last = false
 	}
+	for _, err := range each(err) {
+		f.add(asked, err, now)
+	}
+	for i := range f.list {
+		if k := &f.list[i]; k.since != 0 && !k.last && k.asked == asked {
+			k.For += now.Sub(k.since)
+			f.tell(k, slog.LevelInfo, "works again", now, "after", now.Sub(k.since).Round(time.Millisecond))
+			k.since = 0
+		}
+	}
+}
+
+func (f *failures) add(asked question, err error, now energy.Instant) {
 	message := err.Error()
-	for i, m := range f.messages {
-		if m == message {
-			f.counts[i]++
+	for i := range f.list {
+		if k := &f.list[i]; k.Message == message && k.asked == asked {
+			k.Count++
+			k.last = true
+			if k.since == 0 {
+				k.since = now
+				f.complain(k, err, now)
+			}
 			return
 		}
 	}
-	if len(f.messages) == maxFailures {
+	if len(f.list) == maxFailures {
 		f.more++
 		return
 	}
-	f.messages, f.counts = append(f.messages, message), append(f.counts, 1)
+	f.list = append(f.list, failure{Failure: Failure{Message: message, Count: 1}, asked: asked, since: now, last: true})
+	f.complain(&f.list[len(f.list)-1], err, now)
 }
 
-// list returns the failures in words.
-func (f *failures) list(feed string) []string {
-	var list []string
-	for i, m := range f.messages {
-		if n := f.counts[i]; n > 1 {
-			m = fmt.Sprintf("%s (%d times)", m, n)
+func (f *failures) complain(k *failure, err error, now energy.Instant) {
+	level := slog.LevelWarn
+	if errors.Is(err, nvml.ErrAsleep) {
+		level = slog.LevelInfo // as it should be
+	}
+	if k.logged == 0 || now.Sub(k.logged) >= quietFor {
+		f.tell(k, level, "cannot measure", now)
+		k.logged = now
+	}
+}
+
+func (f *failures) tell(k *failure, level slog.Level, what string, now energy.Instant, more ...any) {
+	if f.log != nil && (k.logged == 0 || now.Sub(k.logged) >= quietFor || level == slog.LevelInfo) {
+		f.log.Log(context.Background(), level, what, append([]any{"source", f.feed, "why", k.Message}, more...)...)
+	}
+}
+
+// each takes apart what errors.Join has joined.
+func each(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var texts []string
+	var all []error
+	for _, e := range joined.Unwrap() {
+		texts = append(texts, e.Error())
+		all = append(all, each(e)...)
+	}
+	if strings.Join(texts, "\n") != err.Error() {
+		return []error{err} // a message of its own
+	}
+	return all
+}
+
+// state returns the failures as of an instant, each message once.
+func (f *failures) state(now energy.Instant) []Failure {
+	list := []Failure{}
+	for _, k := range f.list {
+		if k.since != 0 {
+			k.For += max(0, now.Sub(k.since))
 		}
-		list = append(list, feed+": "+m)
+		i := slices.IndexFunc(list, func(l Failure) bool { return l.Message == k.Message })
+		if i < 0 {
+			list = append(list, k.Failure)
+			continue
+		}
+		list[i].Count += k.Count
+		list[i].For = max(list[i].For, k.For)
+	}
+	return list
+}
+
+// resume goes on from failures of before.
+func (f *failures) resume(list []Failure) {
+	for _, k := range list {
+		f.list = append(f.list, failure{Failure: k})
+	}
+}
+
+// words returns the failures in words.
+func (f *failures) words(now energy.Instant) []string {
+	const moment = 100 * time.Millisecond
+	var list []string
+	for _, k := range f.state(now) {
+		m := f.feed + ": " + k.Message
+		switch {
+		case k.For >= moment:
+			m += fmt.Sprintf(" (for %v)", k.For.Round(moment))
+		case k.Count > 1:
+			m += fmt.Sprintf(" (%d times)", k.Count)
+		}
+		list = append(list, m)
 	}
 	if f.more > 0 {
-		list = append(list, fmt.Sprintf("%s: %d more failures", feed, f.more))
+		list = append(list, fmt.Sprintf("%s: %d more failures", f.feed, f.more))
 	}
 	return list
 }

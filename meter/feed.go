@@ -45,6 +45,9 @@ type feed struct {
 	closed   bool
 	failures failures
 
+	kept      bool // of an earlier meter, without a source
+	strangers bool // its process ids may be of others now
+
 	readings []collector.Reading
 }
 
@@ -56,26 +59,40 @@ type domain struct {
 	pending    queue          // observed, not yet booked: the curve must settle first
 	observed   bool           // who is there has been looked at
 	unobserved time.Duration  // as of the last booking
+
+	// prior is what was measured before this feed, of which before was used; away is
+	// set until the time between, up to awayUntil, is booked.
+	prior     DomainTotal
+	before    energy.Energy
+	away      bool
+	awayUntil energy.Instant
 }
 
-func newFeed(f Feed, c Config) *feed {
+// newFeed returns a feed that goes on with what a kept one has, nil for none.
+func newFeed(f Feed, c Config, kept *feed) *feed {
 	list := f.Source.Domains()
 	r := &feed{
 		Feed: f, clock: c.Clock, from: c.From, observe: c.Observe, done: make(chan struct{}),
-		ledger: attribution.NewLedger(attribution.Config{
-			Domains: len(list), Policy: c.Policy, Reserved: c.Reserved,
-		}),
-		domains: make([]domain, len(list)),
-		spare:   make([]collector.Activity, len(list)),
+		domains:  make([]domain, len(list)),
+		spare:    make([]collector.Activity, len(list)),
+		failures: failures{log: c.Log, feed: f.Name},
 	}
+	r.ledger = attribution.NewLedger(r.ledgerConfig(c, len(list)))
 	for i, d := range list {
-		g := collector.NewIntegrator(d, c.From)
+		from := c.From
+		if at, ok := kept.domainOf(d.ID); ok {
+			from = kept.domains[at].booked
+		}
+		g := collector.NewIntegrator(d, from)
 		if past, ok := f.Source.(recaller); ok {
 			points, err := past.Recall(i, nil)
-			r.failures.note(err)
+			r.failures.note(recalling, err, c.Clock.Now())
 			g.Recall(points)
 		}
-		r.domains[i] = domain{integrator: g, floor: floor{known: d.Floor}, booked: c.From}
+		r.domains[i] = domain{integrator: g, floor: floor{known: d.Floor}, booked: from}
+	}
+	if kept != nil {
+		r.adopt(kept, c)
 	}
 	return r
 }
@@ -112,7 +129,7 @@ func (f *feed) cadence() time.Duration {
 	defer f.mu.Unlock()
 	now := f.clock.Now()
 	wait := f.observe
-	for i := range f.domains {
+	for i := range f.spare {
 		wait = min(wait, f.domains[i].integrator.Cadence(now))
 	}
 	return wait
@@ -124,7 +141,7 @@ func (f *feed) read() {
 	f.readings = readings
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.failures.note(err)
+	f.failures.note(reading, err, f.clock.Now())
 	if f.closed {
 		return
 	}
@@ -147,13 +164,18 @@ func (f *feed) watch() time.Duration {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.failures.note(err)
+	f.failures.note(observing, err, now)
 	again := f.observe
 	if f.closed {
 		return again
 	}
-	for i := range f.domains {
+	for i := range f.spare {
 		d := &f.domains[i]
+		if d.away && d.awayUntil == 0 {
+			// Who was there meanwhile, and how busy, was not seen.
+			f.spare[i] = collector.Activity{Until: now, Usage: f.spare[i].Usage[:0]}
+			d.awayUntil = now
+		}
 		if f.spare[i].Again > 0 {
 			again = min(again, f.spare[i].Again)
 		}
@@ -186,10 +208,16 @@ func (f *feed) book(i int, until energy.Instant, activity *collector.Activity) {
 	if f.end != 0 {
 		until = min(until, f.end)
 	}
-	v := energy.Interval{Start: d.booked, End: until}
-	if v.Duration() <= 0 {
+	if until <= d.booked {
 		return
 	}
+	if end, away := d.whileAway(until); away {
+		f.bookAway(i, end)
+		if end == until {
+			return
+		}
+	}
+	v := energy.Interval{Start: d.booked, End: until}
 	d.booked = until
 	e := d.integrator.Curve().Energy(v)
 	if unobserved := d.integrator.Unobserved(); unobserved == d.unobserved {
@@ -210,6 +238,10 @@ func (f *feed) book(i int, until energy.Instant, activity *collector.Activity) {
 // rest. grace bounds the wait for what the sensors may still tell. Nothing
 // changes afterwards.
 func (f *feed) finish(at energy.Instant, grace time.Duration) {
+	if f.kept {
+		f.settle(at)
+		return
+	}
 	f.read()
 	f.watch()
 	deadline := f.clock.Now().Add(grace)
@@ -238,7 +270,7 @@ func (f *feed) waiting(at, deadline energy.Instant) bool {
 	if f.clock.Now() >= deadline {
 		return false
 	}
-	for i := range f.domains {
+	for i := range f.spare {
 		if !f.domains[i].integrator.Settled(at) {
 			return true
 		}
@@ -252,7 +284,7 @@ var errSilent = errors.New("did not answer at the end; its figures are as of its
 // abandon closes a feed whose sensor does not answer.
 func (f *feed) abandon(at energy.Instant) {
 	f.mu.Lock()
-	f.failures.note(errSilent)
+	f.failures.note(ending, errSilent, f.clock.Now())
 	f.mu.Unlock()
 	f.settle(at)
 }
@@ -267,6 +299,10 @@ func (f *feed) settle(at energy.Instant) {
 	f.closed, f.end = true, at
 	for i := range f.domains {
 		d := &f.domains[i]
+		if d.integrator == nil {
+			d.forgo(at)
+			continue
+		}
 		d.integrator.Finish(at)
 		for d.pending.length > 1 {
 			f.book(i, min(d.pending.first().Until, at), d.pending.first())

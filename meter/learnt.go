@@ -35,7 +35,7 @@ func (m *Meter) Learnt() []Learnt {
 func (f *feed) learnt(dst []Learnt) []Learnt {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for i := range f.domains {
+	for i := range f.spare {
 		d := &f.domains[i]
 		l := Learnt{Domain: d.integrator.Domain(), Idle: d.floor.seen, IdleFor: d.floor.resting}
 		l.Counter, l.Power = d.integrator.Learnt()

@@ -2,6 +2,7 @@ package meter
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -21,6 +22,8 @@ type Config struct {
 	// Policy says who pays for idle energy; Reserved who does under that policy.
 	Policy   attribution.Policy
 	Reserved collector.Owner
+	// Log is told of failures when they happen; nil for none.
+	Log *slog.Logger
 }
 
 // Meter measures until it is finished. Its methods may be called from any
@@ -51,14 +54,25 @@ func (m *Meter) Add(f Feed) {
 		closeFeed(f)
 		return
 	}
-	r := newFeed(f, m.config)
+	m.mu.Lock()
+	kept := slices.IndexFunc(m.feeds, func(k *feed) bool { return k.kept && k.Name == f.Name })
+	var before *feed
+	if kept >= 0 {
+		before = m.feeds[kept]
+	}
+	m.mu.Unlock()
+	r := newFeed(f, m.config, before)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.ctx.Err() != nil {
 		closeFeed(f)
 		return
 	}
-	m.feeds = append(m.feeds, r)
+	if before != nil {
+		m.feeds[kept] = r
+	} else {
+		m.feeds = append(m.feeds, r)
+	}
 	go r.run(m.ctx)
 }
 

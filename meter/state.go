@@ -29,24 +29,25 @@ func (f *feed) state() ([]attribution.DomainState, []attribution.Account, []stri
 		}
 		accounts = append(accounts, a)
 	}
-	return states, accounts, f.failures.list(f.Name)
+	return states, accounts, f.failures.words(f.clock.Now())
 }
 
 // domainState renders a domain as far as it is booked. Of one whose figure is
 // not known, nothing is told that could be taken for one.
 func (f *feed) domainState(i int) attribution.DomainState {
 	d := &f.domains[i]
-	g := d.integrator
+	t := d.total(f.ledger.Balance(i).Energy)
 	s := attribution.DomainState{
-		Domain: g.Domain(), Basis: g.Basis(d.booked),
-		Unobserved: g.Unobserved(), Rejected: g.Rejected(), Resets: g.Resets(), Floor: d.floor.known, Context: f.ledger.Context(i),
+		Domain: t.Domain, Basis: t.Basis,
+		Unobserved: t.Unobserved, Rejected: t.Rejected, Resets: t.Resets, Floor: t.Floor, Context: f.ledger.Context(i),
+		Away: t.Away, AwayEnergy: t.AwayEnergy,
 	}
 	if s.Basis != energy.Unknown {
 		b := f.ledger.Balance(i)
 		s.Energy, s.Idle, s.Unattributed = b.Energy, b.Idle, b.Unattributed
-		s.Uncertainty = g.Uncertainty(b.Energy, d.booked)
+		s.Uncertainty = t.Uncertainty
 		s.Owners = f.ledger.OwnerStates(i, s.Uncertainty)
-		s.Mean, s.Peak = b.Energy.Over(d.booked.Sub(f.from)), g.Peak()
+		s.Mean, s.Peak = b.Energy.Over(d.booked.Sub(f.from)), t.Peak
 		for m, e := range b.Methods {
 			if e > b.Methods[s.Method] {
 				s.Method = collector.Method(m)
@@ -79,7 +80,10 @@ func doubts(s *attribution.DomainState, length time.Duration) []string {
 		add("the energy counter did not tick while it was watched: power was integrated instead")
 	}
 	if s.Unobserved >= time.Millisecond {
-		add("%v of the time was not observed; no energy is counted for it, the uncertainty allows for it", s.Unobserved.Round(time.Millisecond))
+		add("%s", unseen(s))
+	}
+	if s.Away > 0 {
+		add("%v were used in %v while greenagent was away: nobody's", s.AwayEnergy, s.Away.Round(time.Millisecond))
 	}
 	if s.Resets > 0 {
 		add("the energy counter started anew: %d×", s.Resets)
@@ -94,4 +98,18 @@ func doubts(s *attribution.DomainState, length time.Duration) []string {
 		add("several processes and no statistic of who was active: divided by the memory they hold")
 	}
 	return list
+}
+
+// unseen says for how long nothing was observed and between what bounds the energy
+// of that time lies.
+func unseen(s *attribution.DomainState) string {
+	text := fmt.Sprintf("%v of the time was not observed; no energy is counted for it", s.Unobserved.Round(time.Millisecond))
+	if s.Limit > 0 {
+		least := "0 J"
+		if s.Floor > 0 {
+			least = s.Floor.For(s.Unobserved).String() + " (idle)"
+		}
+		text += fmt.Sprintf(", though %s to %v (its limit) may have been used", least, s.Limit.For(s.Unobserved))
+	}
+	return text + "; the uncertainty allows for it"
 }

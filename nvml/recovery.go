@@ -14,9 +14,10 @@ import (
 
 const (
 	// firstPause and longestPause are between attempts to start NVML again after its
-	// driver has gone, twice as long each time.
+	// driver has gone, half as long again each time: it is back for a third of the
+	// time it was away before that is noticed.
 	firstPause   = 250 * time.Millisecond
-	longestPause = 30 * time.Second
+	longestPause = 10 * time.Second
 )
 
 // recovery is what is done about a driver that went away. It is guarded by
@@ -44,7 +45,7 @@ func (l *Library) present() error {
 		return nil
 	}
 	r.gone, r.final = err, errors.Is(err, ErrVersionMismatch)
-	r.pause = min(max(2*r.pause, firstPause), longestPause)
+	r.pause = min(max(r.pause+r.pause/2, firstPause), longestPause)
 	r.retry = l.clock.Now().Add(r.pause)
 	return err
 }
