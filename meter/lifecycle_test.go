@@ -282,4 +282,3 @@ func TestAsleepThroughTheBinding(t *testing.T) {
 		}
 	})
 }
-
