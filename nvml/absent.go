@@ -46,5 +46,13 @@ func (*Library) Status(int, *Status) error { return errBuild }
 // Stuck returns 0.
 func (*Library) Stuck() int { return 0 }
 
+// Partition returns ErrAbsent.
+func (*Library) Partition(int, *Partition) error { return errBuild }
+
+// Activity returns ErrAbsent.
+func (*Library) Activity(_ int, dst []InstanceActivity) ([]InstanceActivity, error) {
+	return dst, errBuild
+}
+
 // Close returns nil.
 func (*Library) Close() error { return nil }

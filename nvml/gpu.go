@@ -42,6 +42,10 @@ type gpu struct {
 	active    []Utilization
 	ring      []PowerSample
 	buffers   buffers
+
+	mig       ability
+	partition Partition
+	gpm       gpm
 }
 
 // newGPU returns a device yet to be described, or the stand-in for one in a
@@ -72,7 +76,12 @@ func (l *Library) describe(g *gpu, index uint64) error {
 	g.take(handle)
 	g.device = Device{UUID: text(uuid), Driver: l.driver}
 	l.identify(g)
-	g.device.Instances = l.instances(g)
+	if err := l.listPartition(g, 0); errors.Is(err, ErrLost) || errors.Is(err, ErrNoDriver) {
+		return err
+	}
+	if g.partition.Enabled {
+		g.device.Instances = append([]Instance{}, g.partition.Instances...)
+	}
 	return l.settle(g)
 }
 
@@ -81,6 +90,7 @@ func (l *Library) describe(g *gpu, index uint64) error {
 func (g *gpu) take(handle driver.Device) {
 	g.handle = handle
 	g.raw = rawHandle(handle)
+	g.gpm.forget() // what was counted before a reset does not compare
 }
 
 // identify reads what is fixed. None of it is needed to measure, so what the

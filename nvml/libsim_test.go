@@ -202,30 +202,6 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
-func TestInstances(t *testing.T) {
-	d := scenario.Hopper("GPU-0")
-	d.Instances = []scenario.Instance{
-		{UUID: "MIG-a", GPUInstance: 1, ComputeInstance: 0, Slices: 3, Memory: 40 << 30},
-		{UUID: "MIG-b", GPUInstance: 5, ComputeInstance: 1, Slices: 4, Memory: 40 << 30},
-	}
-	d.Loads = []scenario.Load{{PID: 7, Instance: "MIG-b", Memory: 1 << 30, Power: scenario.Steady(100 * energy.Watt)}}
-	lib, in := open(t, scenario.Node{Devices: []scenario.Device{d}})
-	in.Advance(time.Second)
-	want := []nvml.Instance{
-		{UUID: "MIG-a", GPUInstance: 1, ComputeInstance: 0, Slices: 3, Memory: 40 << 30},
-		{UUID: "MIG-b", GPUInstance: 5, ComputeInstance: 1, Slices: 4, Memory: 40 << 30},
-	}
-	if d := cmp.Diff(want, lib.Devices()[0].Instances); d != "" {
-		t.Error(d)
-	}
-	list, err := lib.Processes(0, nil)
-	if err != nil || len(list) != 1 || list[0].GPUInstance != 5 || list[0].ComputeInstance != 1 {
-		t.Errorf("processes: %+v, %v", list, err)
-	}
-	_, err = lib.Utilization(0, 0, nil)
-	expect(t, "utilization under MIG", err, nvml.ErrUnsupported)
-}
-
 func TestUtilizationOfIdleDevice(t *testing.T) {
 	lib, in := open(t, scenario.Node{Devices: []scenario.Device{scenario.Hopper("GPU-0")}})
 	in.Advance(20 * time.Second)

@@ -2,37 +2,114 @@
 
 package nvml
 
-import driver "github.com/NVIDIA/go-nvml/pkg/nvml"
+/*
+static unsigned part(void *f, void *device, unsigned index, void **handle) {
+	return ((unsigned (*)(void *, unsigned, void **))f)(device, index, handle);
+}
+static unsigned uuid(void *f, void *device, char *to, unsigned size) {
+	return ((unsigned (*)(void *, char *, unsigned))f)(device, to, size);
+}
+*/
+import "C"
+
+import (
+	"slices"
+	"unsafe"
+
+	driver "github.com/NVIDIA/go-nvml/pkg/nvml"
+)
 
 // maxInstances bounds what a driver may claim; there are seven slices.
 const maxInstances = 64
 
-// instances lists a device's MIG instances. It is an empty list with MIG on and
-// nothing carved out yet, nil with MIG off or not understood by the driver.
-func (l *Library) instances(g *gpu) []Instance {
-	s := l.symbols
-	if !s.migMode || !s.migCount || !s.migHandle || !s.migGPU || !s.migPart {
+// uuidSize is NVML_DEVICE_UUID_V2_BUFFER_SIZE.
+const uuidSize = 96
+
+// Partition lists a device's MIG instances into dst, as they are now. They come
+// and go while the library is open; what names one for good is its UUID, as the
+// ids of instances are used again. Where MIG is off, or not known to device or
+// driver, the partition is the zero one, without an error. On an error dst is as
+// before.
+func (l *Library) Partition(device int, dst *Partition) error {
+	l.desk.Lock()
+	defer l.desk.Unlock()
+	g, err := l.request(device, (*Library).listPartition, 0)
+	if err != nil {
+		return err
+	}
+	*dst = Partition{g.partition.Enabled, g.partition.Slices, append(dst.Instances[:0], g.partition.Instances...)}
+	return nil
+}
+
+// listPartition brings g.partition up to date. An instance that it knows costs two
+// calls and no allocation: handles go stale, and are found anew each time.
+func (l *Library) listPartition(g *gpu, _ uint64) error {
+	if err := l.revive(g); err != nil {
+		return err
+	}
+	s, p := l.symbols, &g.partition
+	if !s.migMode || !s.migCount || s.migHandle == nil || !s.migGPU || !s.migPart || g.raw == nil {
+		g.mig.preclude()
+	}
+	if g.mig.absent() {
 		return nil
 	}
+	promised := g.mig.proven
 	mode, _, ret := g.handle.GetMigMode()
-	if ret != driver.SUCCESS || mode != driver.DEVICE_MIG_ENABLE {
+	err := g.mig.learn(ret)
+	if err != nil && (promised || sentinel(ret) != ErrUnsupported) {
+		return g.mark(g.failure("MIG mode", ret, err))
+	}
+	if err != nil || mode != driver.DEVICE_MIG_ENABLE {
+		*p = Partition{Instances: p.Instances[:0]}
 		return nil
 	}
 	count, ret := g.handle.GetMaxMigDeviceCount()
 	if ret != driver.SUCCESS {
-		return nil
+		return g.mark(g.failure("MIG device count", ret, sentinel(ret)))
 	}
-	found := make([]Instance, 0, min(count, maxInstances))
-	for i := range min(count, maxInstances) {
-		part, ret := g.handle.GetMigDeviceHandleByIndex(i)
+	p.Enabled, p.Slices = true, min(count, maxInstances) // one instance at most on each slice
+	n := 0
+	for i := range p.Slices {
+		g.gpm.part = nil
+		ret := driver.Return(C.part(s.migHandle, g.raw, C.uint(i), &g.gpm.part))
+		if sentinel(ret) == ErrLost || sentinel(ret) == ErrNoDriver {
+			return g.mark(g.failure("MIG device", ret, sentinel(ret)))
+		}
 		if ret != driver.SUCCESS { // NOT_FOUND: a free place
 			continue
 		}
-		if instance, ok := l.instance(part); ok {
-			found = append(found, instance)
-		}
+		n = l.place(g, i, n)
 	}
-	return found
+	p.Instances = p.Instances[:n]
+	return nil
+}
+
+// place makes the instance behind g.gpm.part the n-th of the partition, and returns
+// how many there are then: n, if it has gone meanwhile.
+func (l *Library) place(g *gpu, index, n int) int {
+	p := &g.partition
+	name := &g.gpm.uuid
+	ret := driver.Return(C.uuid(l.symbols.uuid, g.gpm.part, (*C.char)(unsafe.Pointer(&name[0])), uuidSize))
+	end := slices.Index(name[:], 0)
+	if ret != driver.SUCCESS || end <= 0 {
+		return n
+	}
+	known := slices.IndexFunc(p.Instances[n:], func(in Instance) bool { return in.UUID == string(name[:end]) })
+	if known >= 0 {
+		p.Instances[n], p.Instances[n+known] = p.Instances[n+known], p.Instances[n]
+		return n + 1
+	}
+	handle, ret := g.handle.GetMigDeviceHandleByIndex(index)
+	if ret != driver.SUCCESS {
+		return n
+	}
+	in, ok := l.instance(handle)
+	if !ok {
+		return n
+	}
+	p.Instances = slices.Insert(p.Instances, n, in)
+	return n + 1
 }
 
 // instance describes one; one that has gone meanwhile is none.
@@ -52,12 +129,13 @@ func (l *Library) instance(part driver.Device) (Instance, bool) {
 	found := Instance{UUID: text(uuid), GPUInstance: uint32(gpuInstance), ComputeInstance: uint32(computeInstance)}
 	if l.symbols.attributes {
 		if a, ret := part.GetAttributes(); ret == driver.SUCCESS {
+			found.GPUSlices = max(0, within(a.GpuInstanceSliceCount, maxInstances))
 			// A compute instance may be less than the GPU instance it is in.
-			slices := a.ComputeInstanceSliceCount
-			if slices == 0 {
-				slices = a.GpuInstanceSliceCount
+			found.Slices = max(0, within(a.ComputeInstanceSliceCount, maxInstances))
+			if found.Slices == 0 {
+				found.Slices = found.GPUSlices
 			}
-			found.Slices = max(0, within(slices, maxInstances))
+			found.GPUSlices = max(found.GPUSlices, found.Slices)
 			if a.MemorySizeMB < 1<<40 {
 				found.Memory = int64(a.MemorySizeMB) << 20
 			}

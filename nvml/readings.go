@@ -1,6 +1,10 @@
 package nvml
 
-import "greenagent/energy"
+import (
+	"time"
+
+	"greenagent/energy"
+)
 
 // Device describes one GPU as found when the library was opened. Devices are
 // addressed by their index in Library.Devices.
@@ -13,17 +17,33 @@ type Device struct {
 	Driver       string       // the driver's version, "570.124.06"
 	MaxLimit     energy.Power // the highest power limit the board accepts, 0 unknown
 	Memory       int64        // bytes, 0 unknown
-	Instances    []Instance   // MIG instances; nil where MIG is off
+	Instances    []Instance   // MIG instances when it was opened; nil where MIG was off
 }
 
-// Instance is a MIG GPU instance with its compute instance. It has no power of
-// its own: what it uses is a share of its parent's.
+// Instance is a MIG device: a compute instance in a GPU instance. It has no power
+// of its own: what it uses is a share of its parent's.
 type Instance struct {
 	UUID            string
 	GPUInstance     uint32
 	ComputeInstance uint32
 	Slices          int   // of the parent's compute slices, 0 unknown
+	GPUSlices       int   // those of its GPU instance, which may hold others; 0 unknown
 	Memory          int64 // bytes
+}
+
+// Partition is how a device is cut into MIG instances at one moment. The zero
+// value is a device that is not.
+type Partition struct {
+	Enabled   bool // MIG is on
+	Slices    int  // how many compute slices the device has; 0 unknown
+	Instances []Instance
+}
+
+// InstanceActivity is how busy a GPU instance was since it was last asked for.
+type InstanceActivity struct {
+	GPUInstance uint32
+	SM          uint32        // of its streaming multiprocessors, in millionths
+	Over        time.Duration // how long that was
 }
 
 // Scope says what a power reading covers.

@@ -94,6 +94,9 @@ func (l *Library) restart(*gpu, uint64) error {
 	l.life.initialised = false
 	l.life.Unlock()
 	if initialised {
+		for _, g := range l.gpus {
+			l.releaseSamples(g)
+		}
 		_ = l.api.Shutdown() // of what is gone already
 	}
 	if version := l.kernelDriver(); l.kernel != "" && version != "" && version != l.kernel {

@@ -29,6 +29,7 @@ func (l *Library) settle(g *gpu) error {
 		{(*Library).listProcesses, g.lists.processesSettled},
 		{(*Library).listUtilization, g.lists.utilization.settled},
 		{(*Library).listPowerSamples, g.lists.ring.settled},
+		{(*Library).readActivity, g.gpm.ability.settled},
 	} {
 		for try := 0; try < settleTries && !question.settled(); try++ {
 			if try > 0 {

@@ -23,16 +23,17 @@ import (
 // found here first. Where NVML versioned a function, any version will do:
 // go-nvml calls the newest it finds.
 type symbols struct {
-	driverVersion, handleByUUID                   bool
-	name, serial, pci, architecture, capability   bool
-	limit, limits, memory, rates                  bool
-	temperature, clocks, performance              bool
-	fieldValues, energy, power                    bool
-	migMode, migCount, migHandle, migGPU, migPart bool
-	attributes                                    bool
+	driverVersion, handleByUUID                    bool
+	name, serial, pci, architecture, capability    bool
+	limit, limits, memory, rates                   bool
+	temperature, clocks, performance               bool
+	fieldValues, energy, power                     bool
+	migMode, migCount, migGPU, migPart, attributes bool
 
-	// Called through their address, see lists.go; nil where missing.
+	// Called through their address, see lists.go and gpm.go; nil where missing.
 	compute, graphics, mps, utilization, samples unsafe.Pointer
+	uuid, migHandle                              unsafe.Pointer
+	gpm                                          gpmSymbols
 	// The lists of drivers before 450 have shorter entries.
 	computeShort, graphicsShort, mpsShort bool
 }
@@ -71,17 +72,32 @@ func find() (*symbols, error) {
 		power:         address("nvmlDeviceGetPowerUsage") != nil,
 		migMode:       address("nvmlDeviceGetMigMode") != nil,
 		migCount:      address("nvmlDeviceGetMaxMigDeviceCount") != nil,
-		migHandle:     address("nvmlDeviceGetMigDeviceHandleByIndex") != nil,
+		migHandle:     address("nvmlDeviceGetMigDeviceHandleByIndex"),
+		uuid:          address("nvmlDeviceGetUUID"),
 		migGPU:        address("nvmlDeviceGetGpuInstanceId") != nil,
 		migPart:       address("nvmlDeviceGetComputeInstanceId") != nil,
 		attributes:    address("nvmlDeviceGetAttributes_v2", "nvmlDeviceGetAttributes") != nil,
 		utilization:   address("nvmlDeviceGetProcessUtilization"),
 		samples:       address("nvmlDeviceGetSamples"),
+		gpm: gpmSymbols{
+			support: address("nvmlGpmQueryDeviceSupport"),
+			alloc:   address("nvmlGpmSampleAlloc"),
+			free:    address("nvmlGpmSampleFree"),
+			get:     address("nvmlGpmMigSampleGet"),
+			metrics: address("nvmlGpmMetricsGet"),
+		},
 	}
 	s.compute, s.computeShort = processList("nvmlDeviceGetComputeRunningProcesses")
 	s.graphics, s.graphicsShort = processList("nvmlDeviceGetGraphicsRunningProcesses")
 	s.mps, s.mpsShort = processList("nvmlDeviceGetMPSComputeRunningProcesses")
 	return s, nil
+}
+
+// gpmSymbols are the functions of GPU performance monitoring, of use together only.
+type gpmSymbols struct{ support, alloc, free, get, metrics unsafe.Pointer }
+
+func (s *gpmSymbols) complete() bool {
+	return s.support != nil && s.alloc != nil && s.free != nil && s.get != nil && s.metrics != nil
 }
 
 // processList finds the newest version of a list; entries are short before _v2.

@@ -124,6 +124,42 @@ func (c Curve[Q]) area(t time.Duration) wide {
 	return c.raw(t + c.Phase).sub(c.raw(c.Phase))
 }
 
+// Above returns for how long the curve is above 0 until t.
+func (c Curve[Q]) Above(t time.Duration) time.Duration {
+	if t <= 0 {
+		return 0
+	}
+	return c.rawAbove(t+c.Phase) - c.rawAbove(c.Phase)
+}
+
+// rawAbove is Above from the beginning of the first pass.
+func (c Curve[Q]) rawAbove(t time.Duration) (sum time.Duration) {
+	pass := c.pass()
+	if pass == 0 {
+		return 0
+	}
+	if c.Repeat {
+		var whole time.Duration
+		for _, s := range c.Segments {
+			if s.From > 0 || s.To > 0 {
+				whole += s.For
+			}
+		}
+		sum = whole * (t / pass)
+		t %= pass
+	}
+	for _, s := range c.Segments {
+		if t <= 0 {
+			break
+		}
+		if s.From > 0 || s.To > 0 {
+			sum += min(t, s.For)
+		}
+		t -= s.For
+	}
+	return sum
+}
+
 // raw is the area from the beginning of the first pass, phase disregarded.
 func (c Curve[Q]) raw(t time.Duration) (sum wide) {
 	pass := c.pass()

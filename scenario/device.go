@@ -34,7 +34,7 @@ type Device struct {
 
 	// Loads, ordered by From.
 	Loads []Load
-	// Instances are the MIG instances; MIG is on if there are any.
+	// Instances are the MIG instances, present and past; MIG is on if there are any.
 	Instances []Instance
 	// Resets are the times, ascending, at which the energy counter starts again
 	// from zero, as after a driver reload.
@@ -51,15 +51,6 @@ type Device struct {
 type Leap struct {
 	At time.Duration
 	By energy.Energy
-}
-
-// Instance is a MIG GPU instance with one compute instance that fills it.
-type Instance struct {
-	UUID            string
-	GPUInstance     uint32
-	ComputeInstance uint32
-	Slices          int   // of the parent's seven compute slices
-	Memory          int64 // bytes
 }
 
 // Kind says in which of the driver's process lists a load stands.

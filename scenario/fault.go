@@ -37,6 +37,7 @@ const (
 	CallUtilization             // GetProcessUtilization
 	CallProcesses               // Get…RunningProcesses
 	CallStatus                  // limits, clocks, temperature, memory, utilization rates
+	CallActivity                // GPM samples of MIG instances
 	calls
 )
 

@@ -136,12 +136,8 @@ func (d *Device) validate(seen map[string]bool) error {
 	if d.Idle < 0 || d.Context < 0 || d.Module < 0 || d.MaxLimit < 0 || d.Limit < 0 || d.Memory < 0 {
 		return errors.New("negative power or memory")
 	}
-	instances := make(map[string]bool)
-	for _, in := range d.Instances {
-		if in.UUID == "" || seen[in.UUID] || !plain(in.UUID) || strings.Contains(in.UUID, " ") {
-			return fmt.Errorf("instance UUID %q must be a unique word", in.UUID)
-		}
-		seen[in.UUID], instances[in.UUID] = true, true
+	if err := d.validateInstances(seen); err != nil {
+		return err
 	}
 	for i := range d.Loads {
 		l := &d.Loads[i]
@@ -154,8 +150,8 @@ func (d *Device) validate(seen map[string]bool) error {
 			return fmt.Errorf("load %d starts before load %d: order them by From", i, i-1)
 		case l.SM < 0 || l.SM > 100 || l.Memory < 0 || l.Kinds > Compute|Graphics|MPS:
 			return fmt.Errorf("load %d: SM %d, memory %d, kinds %d", i, l.SM, l.Memory, l.Kinds)
-		case l.Instance != "" && !instances[l.Instance]:
-			return fmt.Errorf("load %d runs in %q, which is no instance", i, l.Instance)
+		case l.Instance != "" && !d.hosts(l):
+			return fmt.Errorf("load %d runs in %q, which is no instance at that time", i, l.Instance)
 		}
 		if err := l.Power.validate(); err != nil {
 			return fmt.Errorf("load %d: %w", i, err)

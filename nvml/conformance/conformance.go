@@ -22,6 +22,8 @@ type Library interface {
 	Utilization(device int, since uint64, dst []nvml.Utilization) ([]nvml.Utilization, error)
 	PowerSamples(device int, since uint64, dst []nvml.PowerSample) ([]nvml.PowerSample, error)
 	Status(device int, dst *nvml.Status) error
+	Partition(device int, dst *nvml.Partition) error
+	Activity(device int, dst []nvml.InstanceActivity) ([]nvml.InstanceActivity, error)
 }
 
 // Options says where the library's time comes from.
@@ -58,6 +60,8 @@ func Run(t *testing.T, lib Library, o Options) {
 			t.Run("utilization", e.utilization)
 			t.Run("processes", e.processes)
 			t.Run("status", e.status)
+			t.Run("partition", e.partition)
+			t.Run("activity", e.activity)
 		})
 	}
 }
@@ -119,23 +123,8 @@ func examineDevices(t *testing.T, lib Library) {
 		if d.Name == "" || d.MaxLimit < 0 || d.Memory < 0 {
 			t.Errorf("device %d: name %q, limit %v, memory %d", i, d.Name, d.MaxLimit, d.Memory)
 		}
-		type place struct{ gpu, compute uint32 }
-		places := map[place]bool{}
-		slices := 0
 		for _, in := range d.Instances {
 			unique(in.UUID)
-			at := place{in.GPUInstance, in.ComputeInstance}
-			if places[at] || in.GPUInstance == nvml.NoInstance || in.ComputeInstance == nvml.NoInstance {
-				t.Errorf("device %d: instance %s at %+v, which is taken or none", i, in.UUID, at)
-			}
-			places[at] = true
-			slices += in.Slices
-			if in.Slices < 0 || in.Memory < 0 || d.Memory > 0 && in.Memory > d.Memory {
-				t.Errorf("device %d: instance %+v is larger than its parent %+v", i, in, d)
-			}
-		}
-		if slices > 8 { // boards have seven, or four
-			t.Errorf("device %d: instances of %d compute slices", i, slices)
 		}
 	}
 }

@@ -37,9 +37,34 @@ func node() scenario.Node {
 		{PID: 4001, Instance: "MIG-a", Power: scenario.Steady(100 * energy.Watt), Memory: 1 << 30},
 		{PID: 4002, Instance: "MIG-b", Power: scenario.Steady(80 * energy.Watt), Memory: 1 << 30},
 	}
+	return scenario.Node{Devices: append(devices, idle, split, blank(), carved())}
+}
+
+// carved is partitioned unevenly: a GPU instance that two share, one that nobody
+// uses, and one that is replaced by others under its own id.
+func carved() scenario.Device {
+	d := scenario.Hopper("GPU-carved")
+	d.Instances = []scenario.Instance{
+		{UUID: "MIG-c", GPUInstance: 1, ComputeInstance: 0, Slices: 1, GPUSlices: 3, Memory: 20 << 30},
+		{UUID: "MIG-d", GPUInstance: 1, ComputeInstance: 1, Slices: 2, GPUSlices: 3, Memory: 20 << 30},
+		{UUID: "MIG-e", GPUInstance: 4, Slices: 1, Memory: 10 << 30},
+		{UUID: "MIG-f", GPUInstance: 5, Slices: 2, Memory: 20 << 30, To: 4500 * time.Millisecond},
+		{UUID: "MIG-g", GPUInstance: 5, Slices: 1, Memory: 10 << 30, From: 4500 * time.Millisecond},
+		{UUID: "MIG-h", GPUInstance: 6, Slices: 1, Memory: 10 << 30, From: 5 * time.Second},
+	}
+	d.Loads = []scenario.Load{
+		{PID: 5001, Instance: "MIG-c", Power: scenario.Steady(50 * energy.Watt), SM: 90, Memory: 1 << 30},
+		{PID: 5002, Instance: "MIG-d", Power: scenario.Square(0, 80*energy.Watt, 330*time.Millisecond, 0.3, 0), Memory: 1 << 30},
+		{PID: 5003, Instance: "MIG-f", Power: scenario.Ramp(0, 80*energy.Watt, 3*time.Second), To: 4 * time.Second, Memory: 1 << 30},
+		{PID: 5004, Instance: "MIG-g", Power: scenario.Steady(30 * energy.Watt), From: 4600 * time.Millisecond, SM: 40, Memory: 1 << 30},
+	}
+	return d
+}
+
+func blank() scenario.Device {
 	blank := scenario.Volta("GPU-blank")
 	blank.Name, blank.Serial, blank.MaxLimit, blank.Memory = "Graphics Device", "", 0, 0
-	return scenario.Node{Devices: append(devices, idle, split, blank)}
+	return blank
 }
 
 func TestSimulator(t *testing.T) {

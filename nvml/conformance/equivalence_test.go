@@ -30,6 +30,7 @@ func TestSimulatorsAgree(t *testing.T) {
 		{Device: 4, Call: scenario.CallUtilization, Kind: scenario.Unsupported},
 		{Device: 5, Call: scenario.CallProcesses, Kind: scenario.NoPermission, At: time.Second},
 		{Device: 6, Call: scenario.CallStatus, Kind: scenario.Transient, At: 2 * time.Second, For: time.Second},
+		{Device: 11, Call: scenario.CallActivity, Kind: scenario.Transient, At: 3 * time.Second, For: 200 * time.Millisecond},
 		{Device: 7, Call: scenario.CallSamples, Kind: scenario.Transient, At: 2 * time.Second, For: time.Second},
 	}
 	in := libsim.Start(t, n, libsim.Options{})
@@ -78,6 +79,16 @@ func TestSimulatorsAgree(t *testing.T) {
 				}
 			}
 			compare("power samples", ringA, ringB, errA, errB)
+
+			var partsA, partsB nvml.Partition
+			errA, errB = native.Partition(i, &partsA), bound.Partition(i, &partsB)
+			partsB.Instances = append([]nvml.Instance{}, partsB.Instances...) // none is nil or empty
+			partsA.Instances = append([]nvml.Instance{}, partsA.Instances...)
+			compare("partition", partsA, partsB, errA, errB)
+
+			workA, errA := native.Activity(i, nil)
+			workB, errB := bound.Activity(i, nil)
+			compare("activity", workA, workB, errA, errB)
 
 			var statusA, statusB nvml.Status
 			errA, errB = native.Status(i, &statusA), bound.Status(i, &statusB)

@@ -123,10 +123,14 @@ func (e *examination) processes(t *testing.T) {
 		if p.GPUInstance == nvml.NoInstance {
 			continue
 		}
-		if !slices.ContainsFunc(e.device.Instances, func(in nvml.Instance) bool {
+		var now nvml.Partition
+		if err := e.lib.Partition(e.index, &now); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(now.Instances, func(in nvml.Instance) bool {
 			return in.GPUInstance == p.GPUInstance && (in.ComputeInstance == p.ComputeInstance || p.ComputeInstance == nvml.NoInstance)
 		}) {
-			t.Errorf("%+v: in no instance of %+v", p, e.device.Instances)
+			t.Errorf("%+v: in no instance of %+v", p, now)
 		}
 	}
 }

@@ -77,7 +77,11 @@ func writeDevice(b *bytes.Buffer, d *scenario.Device) {
 		fmt.Fprintln(b, "added", int64(d.Added))
 	}
 	for _, in := range d.Instances {
-		fmt.Fprintln(b, "instance", in.UUID, in.GPUInstance, in.ComputeInstance, in.Slices, in.Memory)
+		to := in.To
+		if to == 0 {
+			to = scenario.Forever
+		}
+		fmt.Fprintln(b, "instance", in.UUID, in.GPUInstance, in.ComputeInstance, in.Slices, in.Outer(), in.Memory, int64(in.From), int64(to))
 	}
 	for i := range d.Loads {
 		l := &d.Loads[i]

@@ -16,7 +16,7 @@ import (
 )
 
 // calls is the number of groups of calls.
-const calls = int(scenario.CallStatus) + 1
+const calls = int(scenario.CallActivity) + 1
 
 // Library is a simulated NVML. Like the binding, it is used from one goroutine at
 // a time.
@@ -29,6 +29,7 @@ type Library struct {
 	refused [][calls]bool // by device and call: not supported when the library was opened
 	ring    []scenario.RingEntry
 	shares  []scenario.Share
+	sampled [][]baseline // by device: of the GPU instances
 }
 
 // New returns the library of a valid node, whose origin is at that instant of the
@@ -42,12 +43,13 @@ func New(node scenario.Node, clock energy.Clock, origin energy.Instant) *Library
 		d := &node.Devices[i]
 		out := nvml.Device{UUID: d.UUID, Name: d.Name, Serial: d.Serial, BusID: d.BusID, Architecture: d.Architecture,
 			Driver: node.DriverVersion(), MaxLimit: d.MaxLimit, Memory: d.Memory}
-		for _, in := range d.Instances {
-			out.Instances = append(out.Instances, nvml.Instance{UUID: in.UUID, GPUInstance: in.GPUInstance,
-				ComputeInstance: in.ComputeInstance, Slices: in.Slices, Memory: in.Memory})
+		if len(d.Instances) > 0 {
+			out.Instances = instances([]nvml.Instance{}, d, l.now())
 		}
 		l.devices = append(l.devices, out)
 		l.refused = append(l.refused, l.refusals(i))
+		l.sampled = append(l.sampled, nil)
+		_, _ = l.Activity(i, nil) // the first samples
 	}
 	return l
 }
@@ -67,6 +69,8 @@ func (l *Library) refusals(device int) (refused [calls]bool) {
 	refused[scenario.CallSamples] = refused[scenario.CallSamples] || l.node.Missing("nvmlDeviceGetSamples") || d.Sensor.RingTick == 0
 	refused[scenario.CallUtilization] = refused[scenario.CallUtilization] ||
 		l.node.Missing("nvmlDeviceGetProcessUtilization") || len(d.Instances) > 0
+	refused[scenario.CallActivity] = refused[scenario.CallActivity] || !d.GPM() || len(d.Instances) == 0 ||
+		l.node.Missing("nvmlGpmMigSampleGet")
 	return refused
 }
 

@@ -1,4 +1,4 @@
-/* Processes, what they use, and MIG. */
+/* Processes, and what they use. */
 #include <stdlib.h>
 
 #include "abi.h"
@@ -93,87 +93,5 @@ nvmlReturn_t nvmlDeviceGetProcessUtilization(nvmlDevice_t device, nvmlProcessUti
 	}
 	qsort(shares, n, sizeof *shares, by_pid);
 	memcpy(utilization, shares, n * sizeof *shares);
-	return NVML_SUCCESS;
-}
-
-/* Whether the board can be partitioned: data-centre boards from Ampere on. */
-static int has_mig(const struct device *d)
-{
-	return d->instance_count > 0 || d->architecture == NVML_DEVICE_ARCH_AMPERE || d->architecture == NVML_DEVICE_ARCH_HOPPER;
-}
-
-nvmlReturn_t nvmlDeviceGetMigMode(nvmlDevice_t device, unsigned int *current, unsigned int *pending)
-{
-	BEGIN(begin_device, CALL_ANY, current);
-	if (pending == NULL)
-		return NVML_ERROR_INVALID_ARGUMENT;
-	if (!has_mig(on.device))
-		return NVML_ERROR_NOT_SUPPORTED;
-	*current = *pending = on.device->instance_count > 0 ? NVML_DEVICE_MIG_ENABLE : NVML_DEVICE_MIG_DISABLE;
-	return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetMaxMigDeviceCount(nvmlDevice_t device, unsigned int *count)
-{
-	BEGIN(begin_device, CALL_ANY, count);
-	*count = has_mig(on.device) ? 7 : 0;
-	return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t device, unsigned int index, nvmlDevice_t *mig)
-{
-	BEGIN(begin_device, CALL_ANY, mig);
-	if (!has_mig(on.device))
-		return NVML_ERROR_NOT_SUPPORTED;
-	if (index >= 7)
-		return NVML_ERROR_INVALID_ARGUMENT;
-	if (index >= (unsigned)on.device->instance_count)
-		return NVML_ERROR_NOT_FOUND;
-	*mig = handle_of(&on.device->instances[index]);
-	return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceIsMigDeviceHandle(nvmlDevice_t device, unsigned int *is)
-{
-	BEGIN(begin, CALL_ANY, is);
-	*is = on.instance != NULL;
-	return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetDeviceHandleFromMigDeviceHandle(nvmlDevice_t device, nvmlDevice_t *parent)
-{
-	BEGIN(begin, CALL_ANY, parent);
-	if (on.instance == NULL)
-		return NVML_ERROR_INVALID_ARGUMENT;
-	*parent = handle_of(on.device);
-	return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetGpuInstanceId(nvmlDevice_t device, unsigned int *id)
-{
-	BEGIN(begin, CALL_ANY, id);
-	if (on.instance == NULL)
-		return NVML_ERROR_INVALID_ARGUMENT;
-	*id = on.instance->gpu_instance;
-	return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetComputeInstanceId(nvmlDevice_t device, unsigned int *id)
-{
-	BEGIN(begin, CALL_ANY, id);
-	if (on.instance == NULL)
-		return NVML_ERROR_INVALID_ARGUMENT;
-	*id = on.instance->compute_instance;
-	return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetAttributes_v2(nvmlDevice_t device, nvmlDeviceAttributes_t *attributes)
-{
-	BEGIN(begin, CALL_ANY, attributes);
-	if (on.instance == NULL)
-		return NVML_ERROR_INVALID_ARGUMENT;
-	*attributes = (nvmlDeviceAttributes_t){.multiprocessorCount = on.instance->slices * 16,
-		.gpuInstanceSliceCount = on.instance->slices, .computeInstanceSliceCount = on.instance->slices,
-		.memorySizeMB = on.instance->memory >> 20};
 	return NVML_SUCCESS;
 }

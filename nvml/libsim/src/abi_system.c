@@ -60,6 +60,8 @@ nvmlReturn_t nvmlShutdown(void)
 	if (NODE->initialized > 0) {
 		NODE->initialized--;
 		ret = NVML_SUCCESS;
+		if (NODE->initialized == 0 && NODE->samples != 0)
+			fprintf(stderr, "libsim: %d GPM samples are not freed\n", NODE->samples);
 	}
 	pthread_mutex_unlock(&NODE->lock);
 	return ret;
@@ -184,7 +186,7 @@ nvmlReturn_t nvmlDeviceGetHandleByUUID(const char *uuid, nvmlDevice_t *handle)
 		if (strcmp(uuid, d->uuid) == 0)
 			return device_handle(i, handle);
 		for (int j = 0; j < d->instance_count; j++)
-			if (strcmp(uuid, d->instances[j].uuid) == 0) {
+			if (strcmp(uuid, d->instances[j].uuid) == 0 && exists(&d->instances[j], now())) {
 				*handle = handle_of(&d->instances[j]);
 				return NVML_SUCCESS;
 			}
@@ -213,7 +215,7 @@ nvmlReturn_t resolve(nvmlDevice_t handle, struct target *to)
 		if (at == d)
 			return NVML_SUCCESS;
 		for (int j = 0; j < d->instance_count; j++)
-			if (at == &d->instances[j]) {
+			if (at == &d->instances[j] && exists(&d->instances[j], now())) {
 				to->instance = &d->instances[j];
 				return NVML_SUCCESS;
 			}

@@ -45,6 +45,33 @@ wide curve_area(const struct curve *c, int64_t t)
 	return raw_area(c, t + c->phase) - raw_area(c, c->phase);
 }
 
+static int64_t raw_above(const struct curve *c, int64_t t)
+{
+	int64_t sum = 0;
+	if (c->pass == 0)
+		return 0;
+	if (c->repeat) {
+		int64_t whole = 0;
+		for (int i = 0; i < c->count; i++)
+			if (c->segments[i].from > 0 || c->segments[i].to > 0)
+				whole += c->segments[i].length;
+		sum = whole * (t / c->pass);
+		t %= c->pass;
+	}
+	for (int i = 0; i < c->count && t > 0; i++) {
+		const struct segment *s = &c->segments[i];
+		if (s->from > 0 || s->to > 0)
+			sum += t < s->length ? t : s->length;
+		t -= s->length;
+	}
+	return sum;
+}
+
+int64_t curve_above(const struct curve *c, int64_t t)
+{
+	return t <= 0 ? 0 : raw_above(c, t + c->phase) - raw_above(c, c->phase);
+}
+
 int64_t curve_at(const struct curve *c, int64_t t)
 {
 	if (t < 0 || c->pass == 0)

@@ -9,11 +9,11 @@
 
 typedef unsigned __int128 wide;
 
-enum { MAX_DEVICES = 64, MAX_INSTANCES = 8, TEXT = 96 };
+enum { MAX_DEVICES = 64, MAX_INSTANCES = 32, SLICES = 7, TEXT = 96 };
 
 /* The numbers of scenario.FaultKind and scenario.Call. */
 enum fault_kind { LOST, RESET_REQUIRED, HANG, TRANSIENT, UNSUPPORTED, NO_PERMISSION, NO_DRIVER, VERSION_MISMATCH, GROWING, GARBAGE, FAULT_KINDS };
-enum call { CALL_ANY, CALL_INIT, CALL_COUNTER, CALL_POWER, CALL_FIELDS, CALL_SAMPLES, CALL_UTILIZATION, CALL_PROCESSES, CALL_STATUS, CALLS };
+enum call { CALL_ANY, CALL_INIT, CALL_COUNTER, CALL_POWER, CALL_FIELDS, CALL_SAMPLES, CALL_UTILIZATION, CALL_PROCESSES, CALL_STATUS, CALL_ACTIVITY, CALLS };
 enum { KIND_COMPUTE = 1, KIND_GRAPHICS = 2, KIND_MPS = 4 };
 enum { SCOPE_GPU = 1, SCOPE_MODULE = 2, SCOPE_MEMORY = 4 };
 enum domain { SINCE_BOOT, SINCE_EPOCH };
@@ -37,8 +37,9 @@ struct load {
 
 struct instance {
 	char uuid[TEXT];
-	unsigned gpu_instance, compute_instance, slices;
+	unsigned gpu_instance, compute_instance, slices, gpu_slices;
 	uint64_t memory;
+	int64_t from, to;
 	struct device *parent;
 };
 
@@ -104,6 +105,7 @@ struct node {
 	int device_count;
 	struct fault *faults;
 	int fault_count;
+	int samples;          /* of GPM, not freed */
 	pthread_mutex_t lock; /* over initialized and hits */
 };
 
@@ -122,6 +124,7 @@ void node_free(void);
 /* curve.c */
 wide curve_area(const struct curve *c, int64_t t);
 int64_t curve_at(const struct curve *c, int64_t t);
+int64_t curve_above(const struct curve *c, int64_t t);
 
 /* device.c: the mirror of scenario's reading methods. */
 int64_t tick_at(int64_t t, int64_t tick, int64_t phase);
@@ -132,6 +135,12 @@ uint64_t counter_millijoules(const struct device *d, int64_t t);
 int64_t instant_milliwatts(const struct device *d, int64_t t);
 int64_t average_milliwatts(const struct device *d, int64_t t);
 int64_t in_scope(const struct device *d, int64_t milliwatts, int scope);
+
+/* partition.c */
+int exists(const struct instance *in, int64_t t);
+unsigned gpu_slices(const struct device *d, unsigned gpu_instance, int64_t t);
+int has_gpm(const struct device *d);
+int64_t sm_activity(const struct device *d, unsigned gpu_instance, int64_t from, int64_t to); /* -1: not known */
 
 /* utilization.c */
 int64_t tag_time(int64_t n);

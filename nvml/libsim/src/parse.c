@@ -119,10 +119,11 @@ static int parse_device_line(const char *key, char *rest)
 		if (numbers == NULL)
 			return fail("instance without numbers");
 		*numbers++ = 0;
-		if (word(in->uuid, sizeof in->uuid, rest) != 0 || integers(numbers, 4, v) != 0)
+		if (word(in->uuid, sizeof in->uuid, rest) != 0 || integers(numbers, 7, v) != 0)
 			return -1;
 		in->gpu_instance = (unsigned)v[0], in->compute_instance = (unsigned)v[1];
-		in->slices = (unsigned)v[2], in->memory = (uint64_t)v[3];
+		in->slices = (unsigned)v[2], in->gpu_slices = (unsigned)v[3], in->memory = (uint64_t)v[4];
+		in->from = v[5], in->to = v[6];
 		in->parent = d;
 		return 0;
 	}
