@@ -93,8 +93,9 @@ func (s *sharing) only() (one *party) {
 }
 
 // appraise sets what a tag of each is worth: of those who were seen alone, as then;
-// of the others, what those leave of the window's energy. It returns by how much all
-// claims must be scaled where nobody is left to be charged with the difference.
+// of the others, what those leave of the window's energy, more or less as there was
+// more or less in the moments of their tags. It returns by how much all claims must
+// be scaled where nobody is left to be charged with the difference.
 func (s *sharing) appraise() (scale float64) {
 	var known, unknown float64
 	for i := range s.parties {
@@ -106,13 +107,15 @@ func (s *sharing) appraise() (scale float64) {
 			unknown += p.tags
 		}
 	}
-	// The mean of all is worth some tags: few of them leave anything.
+	// The mean is worth some tags: few of them leave anything.
 	mean := s.pool.level()
+	typical := (s.energy + prior*mean) / (s.tags + prior)
 	rest := (s.energy - known + prior*mean) / (unknown + prior)
 	rest = min(max(rest, mean/extreme), mean*extreme)
 	for i := range s.parties {
 		if p := &s.parties[i]; !p.known() {
-			p.level, p.spread = rest, unlike*unlike
+			moment := (p.moments/typical + prior) / (p.tags + prior)
+			p.level, p.spread = rest*moment, unlike*unlike
 		}
 	}
 	if unknown > 0 || known <= 0 || s.tags < prior {

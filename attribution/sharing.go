@@ -33,6 +33,7 @@ type party struct {
 	owner   collector.Owner
 	now     float64 // tags of the interval at hand
 	tags    float64 // of the window
+	moments float64 // the energy of their moments, µJ
 	claim   float64 // what its tags are worth and were not paid yet, µJ
 	own     evidence
 	level   float64 // what a tag of it is worth, µJ
@@ -68,7 +69,8 @@ func (s *sharing) meet(present []collector.Usage) {
 	if changed {
 		s.tags, s.energy = 0, 0
 		for i := range s.parties {
-			s.parties[i].tags, s.parties[i].claim = 0, 0
+			p := &s.parties[i]
+			p.tags, p.moments, p.claim = 0, 0, 0
 		}
 	}
 }
@@ -90,6 +92,9 @@ func (s *sharing) claim(e float64, c *Cut) bool {
 	for i := range s.parties {
 		p := &s.parties[i]
 		p.tags = p.tags*keep + p.now
+		if s.tagged > 0 {
+			p.moments = p.moments*keep + e*p.now/s.tagged
+		}
 	}
 	scale := s.appraise()
 	for i := range s.parties {

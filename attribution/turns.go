@@ -71,7 +71,7 @@ func (t *turns) open() float64 { return mixed((t.changes + 2) / (t.expected + 2)
 
 // mixed returns the part that is mixed where tags change so often, of as often as
 // if they were drawn.
-func mixed(changes float64) float64 { return min(max((changes-0.4)/0.4, 0), 1) }
+func mixed(changes float64) float64 { return min(max((changes-0.5)/0.4, 0), 1) }
 
 // sampling returns the part of the variance of drawn tags that the tags have.
 func (t *turns) sampling() float64 { return min(1, (t.edges+2)/(t.expected+2)) }
