@@ -76,6 +76,16 @@ type Balance struct {
 	Concurrent energy.Energy
 }
 
+// Method returns by what most of the energy was divided.
+func (b *Balance) Method() (most collector.Method) {
+	for m, e := range b.Methods {
+		if e > b.Methods[most] {
+			most = collector.Method(m)
+		}
+	}
+	return most
+}
+
 // ByMethods is the number of methods.
 const ByMethods = int(collector.ByPresence) + 1
 

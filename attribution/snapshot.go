@@ -47,8 +47,10 @@ type DomainState struct {
 	// active, 0 unknown: then that is divided by use.
 	Context energy.Power
 	// Method divided most of the dynamic energy.
-	Method   collector.Method
-	Warnings []string
+	Method collector.Method
+	// Concurrent is what of it was divided among processes that ran at one moment.
+	Concurrent energy.Energy
+	Warnings   []string
 }
 
 // OwnerState is what one owner was charged with for a domain.
@@ -58,6 +60,7 @@ type OwnerState struct {
 	Context     energy.Energy // part of Dynamic, see Entry
 	Idle        energy.Energy
 	Uncertainty energy.Uncertainty // of Dynamic + Idle
+	Confidence  Confidence         // in the division
 }
 
 // Of returns what an owner was charged with, the zero state if nothing.
@@ -92,11 +95,12 @@ func (p *ProcessState) Add(domain int, entries []Entry) {
 // uncertainty of a share is the domain's in proportion, with that of the division.
 func (l *Ledger) OwnerStates(domain int, whole energy.Uncertainty) []OwnerState {
 	var states []OwnerState
+	b := &l.balances[domain]
 	for _, t := range l.owners {
 		if e := t.entries[domain]; e != (Entry{}) {
 			states = append(states, OwnerState{
 				Owner: t.owner, Dynamic: e.Dynamic, Context: e.Context, Idle: e.Idle,
-				Uncertainty: e.Uncertainty(l.balances[domain].Energy, whole),
+				Uncertainty: e.Uncertainty(b.Energy, whole), Confidence: e.confidence(b, b.Method()),
 			})
 		}
 	}

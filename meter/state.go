@@ -48,11 +48,7 @@ func (f *feed) domainState(i int) attribution.DomainState {
 		s.Uncertainty = t.Uncertainty
 		s.Owners = f.ledger.OwnerStates(i, s.Uncertainty)
 		s.Mean, s.Peak = b.Energy.Over(d.booked.Sub(f.from)), t.Peak
-		for m, e := range b.Methods {
-			if e > b.Methods[s.Method] {
-				s.Method = collector.Method(m)
-			}
-		}
+		s.Method, s.Concurrent = b.Method(), b.Concurrent
 	}
 	s.Warnings = doubts(&s, d.booked.Sub(f.from))
 	return s
@@ -93,6 +89,9 @@ func doubts(s *attribution.DomainState, length time.Duration) []string {
 	}
 	if len(s.Owners) > 0 && s.Floor == 0 {
 		add("its idle power is not known, as it was never seen idle: dynamic energy contains it")
+	}
+	if s.Concurrent > 0 {
+		add("several processes ran on it at one moment (MPS): the driver does not tell what each used, the division is a guess")
 	}
 	if s.Method == collector.ByMemory {
 		add("several processes and no statistic of who was active: divided by the memory they hold")

@@ -223,15 +223,26 @@ func unread(d runfile.Domain) string {
 
 // obtained says how a figure came about.
 func obtained(d runfile.Domain) string {
+	how := d.Basis.String()
 	switch d.Basis {
 	case energy.Counted:
-		return "measured: energy counter"
+		how = "measured: energy counter"
 	case energy.Integrated:
-		return "measured: power integrated"
-	case energy.Modelled:
-		return "modelled"
+		how = "measured: power integrated"
 	}
-	return d.Basis.String()
+	return how + divided(d)
+}
+
+// divided says by what a device's energy is told apart from that of others, and how
+// far that can be relied on.
+func divided(d runfile.Domain) string {
+	switch {
+	case d.Confidence == nil, d.Method == "none":
+		return ""
+	case d.Method == "sole":
+		return fmt.Sprintf("; alone (%s)", *d.Confidence)
+	}
+	return fmt.Sprintf("; by %s (%s)", d.Method, *d.Confidence)
 }
 
 func (p *page) emissions(r runfile.Run) {

@@ -34,11 +34,14 @@ func domain(kind, name string, basis energy.Basis, run, others, idle, none energ
 func training() runfile.Run {
 	const J = energy.Joule
 	cpu := domain("cpu", "AMD EPYC 9654", energy.Modelled, 310*J, 20*J, 200*J, 0)
+	cpu.Method, cpu.Confidence = "cpu-time", ptr("medium")
+	gpu := domain("gpu", "NVIDIA H100 80GB HBM3", energy.Counted, 42_000*J, 1200*J, 5800*J, 3*J)
+	gpu.Method, gpu.Confidence = "sole", ptr("high")
 	cpu.Warnings = []string{"no power reading: modelled by its TDP"}
 	return runfile.Run{
 		ID: "r1", Command: []string{"python3", "train.py"}, Duration: runfile.Seconds(83 * time.Second),
 		Domains: []runfile.Domain{
-			domain("gpu", "NVIDIA H100 80GB HBM3", energy.Counted, 42_000*J, 1200*J, 5800*J, 3*J),
+			gpu,
 			{ID: "gpu:y", Type: "gpu", Name: "NVIDIA H100 80GB HBM3", Basis: energy.Unknown},
 			cpu,
 		},

@@ -104,6 +104,10 @@ func domain(d *attribution.DomainState, owner collector.Owner) Domain {
 	}
 	r.Energy, r.Uncertainty = ptr(d.Energy), ptr(d.Uncertainty.Expanded())
 	r.Run, r.RunIdle, r.RunUncertainty = ptr(run.Dynamic), ptr(run.Idle), ptr(run.Uncertainty.Expanded())
+	r.Confidence = Known(run.Confidence.String())
+	if d.Context > 0 || run.Context > 0 {
+		r.RunContext = ptr(run.Context)
+	}
 	r.Others, r.Idle, r.Unattributed = ptr(others), ptr(d.Idle), ptr(d.Unattributed)
 	r.Unobserved = ptr(Seconds(d.Unobserved))
 	r.Mean, r.Max = ptr(d.Mean), Known(max(d.Peak, d.Mean))
@@ -112,10 +116,12 @@ func domain(d *attribution.DomainState, owner collector.Owner) Domain {
 
 // process renders what one process used; false if that is nothing.
 func process(p *attribution.ProcessState, domains []attribution.DomainState, started func(collector.Process) (time.Time, bool)) (Process, bool) {
-	r := Process{PID: p.Process.PID, Command: p.Command, Energy: map[string]energy.Energy{}}
+	r := Process{PID: p.Process.PID, Command: p.Command, Energy: map[string]energy.Energy{}, Uncertainty: map[string]energy.Energy{}}
 	for i, e := range p.Entries {
 		if sum := e.Dynamic + e.Idle; sum > 0 {
-			r.Energy[domains[i].ID] = sum
+			d := &domains[i]
+			r.Energy[d.ID] = sum
+			r.Uncertainty[d.ID] = e.Uncertainty(d.Energy, d.Uncertainty).Expanded()
 		}
 	}
 	if started != nil {

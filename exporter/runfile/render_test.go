@@ -25,7 +25,7 @@ func snapshot() attribution.Snapshot {
 			Domain: collector.Domain{ID: "gpu:A", Type: collector.GPU, Name: "H100", Driver: "570", Scope: "gpu", Limit: 700 * energy.Watt},
 			Basis:  energy.Counted, Energy: 1_000_000_001, Uncertainty: energy.Systematic(29 * energy.Joule),
 			Owners: []attribution.OwnerState{
-				{Owner: theRun, Dynamic: 600_000_001, Idle: 50_000_000, Uncertainty: energy.Systematic(19 * energy.Joule)},
+				{Owner: theRun, Dynamic: 600_000_001, Context: 12_000_000, Idle: 50_000_000, Uncertainty: energy.Systematic(19 * energy.Joule), Confidence: attribution.Medium},
 				{Owner: 0, Dynamic: 200_000_000, Idle: 25_000_000},
 			},
 			Idle: 100_000_000, Unattributed: 25_000_000,
@@ -44,7 +44,7 @@ func snapshot() attribution.Snapshot {
 		}},
 		Processes: []attribution.ProcessState{
 			{Process: collector.Process{PID: 42, Start: 7}, Owner: theRun, Command: "python3", Entries: []attribution.Entry{
-				{Dynamic: 600_000_001, Idle: 50_000_000}, {Dynamic: 20_000_000}, {}, {},
+				{Dynamic: 600_000_001, Idle: 50_000_000, Systematic: 3_000_000, Variance: 16_000_000_000_000}, {Dynamic: 20_000_000}, {}, {},
 			}},
 			{Process: collector.Process{PID: 43, Start: 8}, Owner: 0, Command: "somebody else's", Entries: []attribution.Entry{{Dynamic: 5}, {}, {}, {}}},
 			{Process: collector.Process{PID: 44, Start: 9}, Owner: theRun, Command: "idle", Entries: make([]attribution.Entry, 4)},
@@ -99,6 +99,25 @@ func TestOnlyTheRunsProcessesAreNamed(t *testing.T) {
 	want := map[string]energy.Energy{"gpu:A": 650_000_001, "cpu:model": 20_000_000}
 	if diff := cmp.Diff(want, r.Processes[0].Energy); diff != "" {
 		t.Errorf("energy of 42 (-want +got):\n%s", diff)
+	}
+	// Of the GPU 0.65 of 29 J, and 3 J and 4 J of the division; of the CPU two thirds
+	// of 10 J; twice that.
+	want = map[string]energy.Energy{"gpu:A": 39_003_718, "cpu:model": 13_333_333}
+	if diff := cmp.Diff(want, r.Processes[0].Uncertainty); diff != "" {
+		t.Errorf("uncertainty of 42 (-want +got):\n%s", diff)
+	}
+}
+
+// TestDivisionIsTold: by what, how far that can be relied on, and what was for
+// contexts; null where it is not known.
+func TestDivisionIsTold(t *testing.T) {
+	domains := render(runfile.Site{PUE: carbon.AssumedPUE()}).Domains
+	gpu, cpu := domains[0], domains[1]
+	if gpu.Method != "utilization" || gpu.Confidence == nil || *gpu.Confidence != "medium" || gpu.RunContext == nil || *gpu.RunContext != 12_000_000 {
+		t.Errorf("%+v", gpu)
+	}
+	if cpu.Confidence != nil || cpu.RunContext != nil {
+		t.Errorf("%+v", cpu)
 	}
 }
 

@@ -79,14 +79,20 @@ type Domain struct {
 	Run            *energy.Energy `json:"run_j"`
 	RunUncertainty *energy.Energy `json:"run_uncertainty_j"`
 	RunIdle        *energy.Energy `json:"run_idle_j"`
-	Others         *energy.Energy `json:"others_j"`
-	Idle           *energy.Energy `json:"idle_j"`
-	Unattributed   *energy.Energy `json:"unattributed_j"`
+	// RunContext is the part of Run that the device drew for holding the run's
+	// contexts while nobody worked, null where that power is not known.
+	RunContext   *energy.Energy `json:"run_context_j"`
+	Others       *energy.Energy `json:"others_j"`
+	Idle         *energy.Energy `json:"idle_j"`
+	Unattributed *energy.Energy `json:"unattributed_j"`
 
 	Mean *energy.Power `json:"mean_w"`
 	Max  *energy.Power `json:"max_w"`
 	// Method is by what the dynamic energy was divided.
-	Method     string   `json:"method"`
+	Method string `json:"method"`
+	// Confidence in that division, as far as it concerns the run: high, medium or
+	// low; null where nothing was divided.
+	Confidence *string  `json:"confidence"`
 	Unobserved *Seconds `json:"unobserved_s"`
 	// CrossCheck is the counter over the integrated power, null where not checked.
 	CrossCheck *float64 `json:"crosscheck"`
@@ -110,12 +116,14 @@ type Missing struct {
 }
 
 // Process is one process of the run. A PID of 0 stands for processes that were
-// too many or too short to be told apart.
+// too many or too short to be told apart. Energy and its uncertainty, k = 2, are by
+// the ids of domains.
 type Process struct {
-	PID     int                      `json:"pid"`
-	Start   *time.Time               `json:"start"`
-	Command string                   `json:"command"`
-	Energy  map[string]energy.Energy `json:"energy_j"`
+	PID         int                      `json:"pid"`
+	Start       *time.Time               `json:"start"`
+	Command     string                   `json:"command"`
+	Energy      map[string]energy.Energy `json:"energy_j"`
+	Uncertainty map[string]energy.Energy `json:"uncertainty_j"`
 }
 
 // Total is the run's energy over the domains of Boundary. RunIdle is the idle
