@@ -233,11 +233,11 @@ func obtained(d runfile.Domain) string {
 	return how + divided(d)
 }
 
-// divided says by what a device's energy is told apart from that of others, and how
-// far that can be relied on.
+// divided says by what a GPU's energy is told apart from that of others, and how far
+// that can be relied on. For CPUs and memory it is CPU time, always.
 func divided(d runfile.Domain) string {
 	switch {
-	case d.Confidence == nil, d.Method == "none":
+	case d.Type != "gpu", d.Confidence == nil, d.Method == "none":
 		return ""
 	case d.Method == "sole":
 		return fmt.Sprintf("; alone (%s)", *d.Confidence)
