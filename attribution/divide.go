@@ -14,6 +14,7 @@ type division struct {
 	weights  []uint64
 	shares   []energy.Energy
 	contexts []energy.Energy // the part of the shares that is for contexts
+	places   places
 }
 
 // basis is what a division goes by.
@@ -66,6 +67,10 @@ func longest(c *Cut) (d uint64) {
 // bookIdle allocates idle energy by the policy.
 func (l *Ledger) bookIdle(domain int, amount energy.Energy, c *Cut) {
 	present := c.Activity.Usage
+	if len(c.Activity.Places) > 0 {
+		l.bookIdlePlaces(domain, amount, c)
+		return
+	}
 	ok := false
 	switch l.policy {
 	case None:
@@ -97,6 +102,9 @@ func (l *Ledger) bookIdle(domain int, amount energy.Energy, c *Cut) {
 func (l *Ledger) bookDynamic(domain int, amount energy.Energy, c *Cut) {
 	b, s := &l.balances[domain], &l.sharings[domain]
 	present, method := c.Activity.Usage, c.Activity.Method
+	if len(c.Activity.Places) > 0 && l.bookPlaces(domain, amount, c) {
+		return
+	}
 	if method == collector.ByUtilization {
 		s.meet(present)
 		s.rest(amount, c)
@@ -174,7 +182,8 @@ func (l *Ledger) divide(amount energy.Energy, method collector.Method, c *Cut, s
 	case method == collector.ByUtilization && s.claim(float64(amount), c):
 		l.shares, ok = l.split(l.shares, amount, c, byClaim, s)
 		return method, ok
-	case method != collector.ByUtilization && method != collector.ByMemory:
+	case method == collector.ByMemory, method == collector.BySlices, method == collector.ByGPM:
+	case method != collector.ByUtilization:
 		// What was counted is divided by what was counted.
 		if l.shares, ok = l.split(l.shares, amount, c, byBusy, nil); ok {
 			return method, ok

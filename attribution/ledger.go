@@ -69,6 +69,7 @@ type tally struct {
 type Balance struct {
 	Energy       energy.Energy // of the domain: the sum of everything below and the processes
 	Idle         energy.Energy // allocated to nobody
+	Unallocated  energy.Energy // the part of Idle that is of no MIG instance
 	Unattributed energy.Energy // above idle, and nobody known was there
 	// Methods counts the energy divided by each method.
 	Methods [ByMethods]energy.Energy
@@ -87,7 +88,7 @@ func (b *Balance) Method() (most collector.Method) {
 }
 
 // ByMethods is the number of methods.
-const ByMethods = int(collector.ByPresence) + 1
+const ByMethods = int(collector.Methods)
 
 // Cut is one interval of one domain, ready to be divided.
 type Cut struct {

@@ -31,6 +31,8 @@ type DomainState struct {
 	Owners       []OwnerState
 	Idle         energy.Energy
 	Unattributed energy.Energy
+	// Unallocated is the part of Idle that is of no MIG instance.
+	Unallocated energy.Energy
 
 	Mean, Peak energy.Power
 	Unobserved time.Duration

@@ -72,6 +72,9 @@ func (s *State) Check() error {
 				return err
 			}
 		}
+		if b.Unallocated < 0 || b.Unallocated > b.Idle {
+			return fmt.Errorf("%w: %v unallocated of %v idle", ErrImbalance, b.Unallocated, b.Idle)
+		}
 		for _, e := range append(b.Methods[:], b.Concurrent) {
 			if e < 0 {
 				return fmt.Errorf("%w: %v by a method", ErrImbalance, e)

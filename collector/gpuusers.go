@@ -23,6 +23,8 @@ type gpuUsage interface {
 	Devices() []nvml.Device
 	Processes(device int, dst []nvml.Process) ([]nvml.Process, error)
 	Utilization(device int, since uint64, dst []nvml.Utilization) ([]nvml.Utilization, error)
+	Partition(device int, dst *nvml.Partition) error
+	Activity(device int, dst []nvml.InstanceActivity) ([]nvml.InstanceActivity, error)
 }
 
 // Past remembers processes for a while after they ended.
@@ -59,6 +61,7 @@ type gpuUsers struct {
 	concurrent bool           // some of them share it by MPS
 	until      energy.Instant // up to where what it has told is divided
 	tags       tags
+	instances  instances
 }
 
 // NewGPUUsers returns an observer of all devices of a library. PIDs are looked up
@@ -86,7 +89,29 @@ func (o *GPUUsers) Observe(now energy.Instant, dst []Activity) error {
 
 func (o *GPUUsers) observe(device int, now energy.Instant, a *Activity) error {
 	d := &o.devices[device]
-	*a = Activity{Until: now, Usage: append(a.Usage[:0], d.residents...), Method: ByMemory}
+	d.forget()
+	cut, failed := o.cut(device, now)
+	*a = Activity{Until: now, Usage: append(a.Usage[:0], d.residents...), Places: a.Places[:0], Method: ByMemory}
+	var err error
+	if cut {
+		err = o.observeInstances(device, now, a)
+	} else {
+		err = o.observeTags(device, now, a)
+	}
+	// What is divided alone comes after what was.
+	a.Until = max(a.Until, d.until+1)
+	if !a.Open {
+		d.until = a.Until
+	}
+	if failed == nil {
+		failed = err // one is enough: what fails one call mostly fails the other
+	}
+	return failed
+}
+
+// observeTags tells who was on a device, and how often the sampler named them.
+func (o *GPUUsers) observeTags(device int, now energy.Instant, a *Activity) error {
+	d := &o.devices[device]
 	sampled, failed := o.sample(device, now)
 	var err error
 	if len(d.residents) < 2 || now.Sub(d.listed) >= listEvery || strange(a.Usage, sampled) {
@@ -98,13 +123,8 @@ func (o *GPUUsers) observe(device int, now energy.Instant, a *Activity) error {
 	}
 	a.Concurrent = d.concurrent
 	d.tags.describe(a, now, failed)
-	// What is divided alone comes after what was.
-	a.Until = max(a.Until, d.until+1)
-	if !a.Open {
-		d.until = a.Until
-	}
 	if failed == nil {
-		failed = err // one is enough: what fails one call mostly fails the other
+		failed = err
 	}
 	return failed
 }
@@ -125,6 +145,7 @@ func (o *GPUUsers) list(device int, now energy.Instant, a *Activity) error {
 	d.residents, d.concurrent, d.listed = d.residents[:0], false, now
 	for _, p := range listed {
 		u := o.resident(a.Usage, p)
+		u.Place = d.instances.place(p)
 		d.residents = append(d.residents, u)
 		d.concurrent = d.concurrent || p.Kinds&nvml.MPS != 0
 		if i, known := slices.BinarySearchFunc(a.Usage, u, Compare); known {

@@ -32,6 +32,8 @@ type Usage struct {
 	// From is when it came to be there at the earliest, 0 if that is not known or
 	// long ago.
 	From energy.Instant
+	// Place is where it was, an index in the Activity's Places, or nowhere.
+	Place int
 }
 
 // Tag is one tag of a utilization sampler in Usage.Busy: drivers tell percentages
@@ -49,9 +51,12 @@ const (
 	ByCPUTime
 	ByMemory   // held, where nothing says who was active
 	ByPresence // in equal parts, as nobody was active
+	BySlices   // the size of MIG instances somebody was in
+	ByGPM      // how busy MIG instances were, by GPU performance monitoring, and their size
+	Methods    // how many there are
 )
 
-var methodNames = [...]string{"none", "sole", "utilization", "cpu-time", "memory", "presence"}
+var methodNames = [Methods]string{"none", "sole", "utilization", "cpu-time", "memory", "presence", "slices", "gpm"}
 
 // String returns the method's name in metric attributes and run files.
 func (m Method) String() string { return methodNames[m] }
@@ -61,8 +66,12 @@ type Activity struct {
 	Until energy.Instant
 	// Usage is in the order of Compare, each process once.
 	Usage []Usage
-	// Method is how Busy was obtained.
+	// Method is how Busy was obtained, that of the Places if there are any.
 	Method Method
+	// Places are the parts into which hardware divides the domain, none where it is
+	// one. Whole is the size of all of it: what exceeds the places is nobody's.
+	Places []Place
+	Whole  uint64
 	// Samples is how many independent observations stand behind Busy, 0 where it
 	// was counted and not sampled.
 	Samples float64
@@ -88,9 +97,11 @@ func (a *Activity) Absorb(earlier *Activity) {
 			a.Method = ByUtilization
 		}
 	}
+	a.absorbPlaces(earlier)
 	a.Samples += earlier.Samples
 	a.Concurrent = a.Concurrent || earlier.Concurrent
 	for _, u := range earlier.Usage {
+		u.Place = a.placeOf(earlier, u.Place)
 		i, known := slices.BinarySearchFunc(a.Usage, u, Compare)
 		if known {
 			a.Usage[i].Busy += u.Busy

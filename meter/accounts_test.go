@@ -72,6 +72,9 @@ func (s *stage) ledger() string {
 				fmt.Fprintf(&b, " of %s", joules(truth))
 			}
 			fmt.Fprintf(&b, ", idle %s, unattributed %s, by %s", joules(d.Idle), joules(d.Unattributed), d.Method)
+			if d.Unallocated > 0 {
+				fmt.Fprintf(&b, ", unallocated %s", joules(d.Unallocated))
+			}
 		}
 		b.WriteString("\n")
 		processes := slices.Clone(snapshot.Processes)
@@ -115,6 +118,9 @@ func sums(t testing.TB, s *attribution.Snapshot, domain int) {
 	}
 	for _, p := range s.Processes {
 		processes += p.Entries[domain].Dynamic + p.Entries[domain].Idle
+	}
+	if d.Unallocated < 0 || d.Unallocated > d.Idle {
+		t.Errorf("%s: %d µJ unallocated of %d µJ idle", d.ID, d.Unallocated, d.Idle)
 	}
 	if owners != d.Energy || processes != d.Energy {
 		t.Errorf("%s: %d µJ by owner and %d µJ by process of %d µJ", d.ID, owners, processes, d.Energy)

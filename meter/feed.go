@@ -196,7 +196,7 @@ func (d *domain) glance(first *collector.Activity) {
 		return
 	}
 	d.observed = true
-	if p, ok := d.integrator.Rest(); ok && len(first.Usage) == 0 {
+	if p, ok := d.integrator.Rest(); ok && first.Present() == 0 {
 		d.floor.rest(p, 0)
 	}
 }
@@ -221,7 +221,7 @@ func (f *feed) book(i int, until energy.Instant, activity *collector.Activity) {
 	d.booked = until
 	e := d.integrator.Curve().Energy(v)
 	if unobserved := d.integrator.Unobserved(); unobserved == d.unobserved {
-		d.floor.learn(e.Over(v.Duration()), v.Duration(), len(activity.Usage))
+		d.floor.learn(e.Over(v.Duration()), v.Duration(), activity.Present())
 	} else {
 		d.unobserved = unobserved
 	}

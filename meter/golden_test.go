@@ -21,11 +21,12 @@ import (
 //
 //	node                    the node, one thing a line:
 //	  gpu BOARD [idle=W] [context=W] [reset=TIME]
+//	  instance ID gpu=N id=GI [slices=N] [from=TIME] [to=TIME]
 //	  cpu [idle=W max=W]    without watts it is modelled
 //	  fault device=N kind=lost|transient|hung|garbage at=TIME for=TIME [call=counter|power|utilization|processes] [value=N]
 //	  driver without=SYMBOL[,SYMBOL]
 //	start [policy=P] [observe=TIME] [open=TIME]
-//	spawn PID [name=N] [parent=PID] [gpu=N] [power=W | square=W period=TIME duty=D phase=TIME] [memory=GIB] [cores=N]
+//	spawn PID [name=N] [parent=PID] [gpu=N] [power=W | square=W period=TIME duty=D phase=TIME] [sm=PERCENT] [memory=GIB] [instance=ID] [cores=N]
 //	kill PID...
 //	advance TIME
 //	ledger
@@ -71,7 +72,7 @@ func (s *stage) play(d *datadriven.TestData) error {
 		s.open()
 		synctest.Wait() // for the first reading
 	case "spawn":
-		l := load{pid: a.number("0", 0), parent: a.number("parent", self), name: a.text("name", "worker"), gpu: a.number("gpu", -1), memory: int64(a.number("memory", 1)) << 30}
+		l := load{pid: a.number("0", 0), parent: a.number("parent", self), name: a.text("name", "worker"), gpu: a.number("gpu", -1), sm: a.number("sm", 0), instance: a.text("instance", ""), memory: int64(a.number("memory", 1)) << 30}
 		l.power = scenario.Steady(a.watts("power", 0))
 		if p := a.watts("square", 0); p > 0 {
 			l.power = scenario.Square(0, p, a.time("period", time.Second), a.float("duty", 0.5), a.time("phase", 0))
@@ -123,6 +124,12 @@ func (s *stage) describe(fields []string) error {
 			d.Resets = []time.Duration{reset}
 		}
 		s.node.Devices = append(s.node.Devices, d)
+	case "instance":
+		d := &s.node.Devices[a.number("gpu", 0)]
+		d.Instances = append(d.Instances, scenario.Instance{
+			UUID: fields[1], GPUInstance: uint32(a.number("id", 0)), Slices: a.number("slices", 1), Memory: 10 << 30,
+			From: a.time("from", 0), To: a.time("to", 0),
+		})
 	case "cpu":
 		s.node.CPU = scenario.CPU{Vendor: "GenuineIntel", Model: "Intel(R) Xeon(R) Platinum 8480+", LogicalCPUs: 8, MemoryBytes: 64 << 30}
 		if limit := a.watts("max", 0); limit > 0 {

@@ -88,6 +88,8 @@ type library interface {
 	PowerSamples(device int, since uint64, dst []nvml.PowerSample) ([]nvml.PowerSample, error)
 	Processes(device int, dst []nvml.Process) ([]nvml.Process, error)
 	Utilization(device int, since uint64, dst []nvml.Utilization) ([]nvml.Utilization, error)
+	Partition(device int, dst *nvml.Partition) error
+	Activity(device int, dst []nvml.InstanceActivity) ([]nvml.InstanceActivity, error)
 }
 
 // host opens RAPL where the node has packages, and else the model.
@@ -167,6 +169,8 @@ type load struct {
 	gpu         int // -1: none
 	power       scenario.PowerCurve
 	memory      int64
+	sm          int
+	instance    string // MIG
 	cpu         scenario.Curve[scenario.Cores]
 	resident    int64
 }
@@ -181,7 +185,7 @@ func (s *stage) spawn(l load) {
 	})
 	if l.gpu >= 0 {
 		d := &s.node.Devices[l.gpu]
-		d.Loads = append(d.Loads, scenario.Load{PID: l.pid, From: now, Power: l.power, Memory: l.memory})
+		d.Loads = append(d.Loads, scenario.Load{PID: l.pid, From: now, Power: l.power, Memory: l.memory, SM: l.sm, Instance: l.instance})
 	}
 }
 

@@ -45,6 +45,7 @@ func (f *feed) domainState(i int) attribution.DomainState {
 	if s.Basis != energy.Unknown {
 		b := f.ledger.Balance(i)
 		s.Energy, s.Idle, s.Unattributed = b.Energy, b.Idle, b.Unattributed
+		s.Unallocated = b.Unallocated
 		s.Uncertainty = t.Uncertainty
 		s.Owners = f.ledger.OwnerStates(i, s.Uncertainty)
 		s.Mean, s.Peak = b.Energy.Over(d.booked.Sub(f.from)), t.Peak
@@ -95,6 +96,9 @@ func doubts(s *attribution.DomainState, length time.Duration) []string {
 	}
 	if s.Method == collector.ByMemory {
 		add("several processes and no statistic of who was active: divided by the memory they hold")
+	}
+	if s.Method == collector.BySlices {
+		add("this GPU does not tell how busy its MIG instances are: divided by the size of those in use")
 	}
 	return list
 }

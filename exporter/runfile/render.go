@@ -109,6 +109,7 @@ func domain(d *attribution.DomainState, owner collector.Owner) Domain {
 		r.RunContext = ptr(run.Context)
 	}
 	r.Others, r.Idle, r.Unattributed = ptr(others), ptr(d.Idle), ptr(d.Unattributed)
+	r.Unallocated = ptr(d.Unallocated)
 	r.Unobserved = ptr(Seconds(d.Unobserved))
 	r.Mean, r.Max = ptr(d.Mean), Known(max(d.Peak, d.Mean))
 	return r

@@ -85,6 +85,8 @@ type Domain struct {
 	Others       *energy.Energy `json:"others_j"`
 	Idle         *energy.Energy `json:"idle_j"`
 	Unattributed *energy.Energy `json:"unattributed_j"`
+	// Unallocated is the part of Idle that is of no MIG instance.
+	Unallocated *energy.Energy `json:"unallocated_j"`
 
 	Mean *energy.Power `json:"mean_w"`
 	Max  *energy.Power `json:"max_w"`
