@@ -28,7 +28,7 @@ const (
 	spreadOfActivity = 0.40
 	// spreadOfSlices: who is in an instance draws anything between nothing and twice
 	// the mean, uniformly. That is 0.58; the quotient of two such has longer tails.
-	spreadOfSlices = 0.66
+	spreadOfSlices = 0.67
 )
 
 // bookIdlePlaces gives each place its part of idle energy, in which those there pay by
