@@ -20,7 +20,7 @@ type instances struct {
 	places    []instance     // in the order of the Activity's Places
 	activity  []nvml.InstanceActivity
 	divided   energy.Instant // when it was last told what they did, or would have been
-	told      energy.Instant // when GPM last told anything; before, when it was first asked
+	told      energy.Instant // when GPM last told anything or failed, or was first asked
 }
 
 // instance is a MIG device that is there, or was at the last observation.
@@ -115,11 +115,11 @@ func (o *GPUUsers) observeInstances(device int, now energy.Instant, a *Activity)
 			failed = o.list(device, now, a)
 		}
 	}
-	if m.told == 0 {
-		m.told = now
-	}
 	activity, err := o.lib.Activity(device, m.activity[:0])
 	m.activity = activity
+	if m.told == 0 || err != nil || len(activity) > 0 {
+		m.told = now
+	}
 	if err != nil && !errors.Is(err, nvml.ErrUnsupported) && failed == nil {
 		failed = err
 	}
@@ -172,7 +172,6 @@ func (m *instances) tell(a *Activity, now energy.Instant, err error) {
 		a.Open = err == nil && len(m.places) > 0 && now.Sub(m.told) < gpmPatience
 		return
 	}
-	m.told = now
 	for i := range m.places {
 		_, told := m.busy(i)
 		if !told && a.Occupied(i) {

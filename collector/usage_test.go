@@ -47,3 +47,34 @@ func TestAbsorb(t *testing.T) {
 		t.Errorf("%q", m)
 	}
 }
+
+// TestAbsorbPlaces: places are the same by their ID, and what is told of them adds up.
+func TestAbsorbPlaces(t *testing.T) {
+	at := func(pid, place int) collector.Usage {
+		return collector.Usage{Process: collector.Process{PID: pid}, Place: place}
+	}
+	earlier := collector.Activity{Method: collector.ByGPM, Whole: 70,
+		Places: []collector.Place{{ID: "a", Size: 30, Busy: 3}, {ID: "gone", Size: 20, Busy: 4}},
+		Usage:  []collector.Usage{at(1, 0), at(2, 1), at(3, -1)}}
+	a := collector.Activity{Method: collector.BySlices, Whole: 700,
+		Places: []collector.Place{{ID: "new", Size: 100}, {ID: "a", Size: 300}},
+		Usage:  []collector.Usage{at(1, 1), at(4, 0)}}
+	a.Absorb(&earlier)
+	want := collector.Activity{Method: collector.ByGPM, Whole: 770,
+		Places: []collector.Place{{ID: "new", Size: 100}, {ID: "a", Size: 330, Busy: 3}, {ID: "gone", Size: 20, Busy: 4}},
+		Usage:  []collector.Usage{at(1, 1), at(2, 2), at(3, -1), at(4, 0)}}
+	if !slices.Equal(a.Places, want.Places) || !slices.Equal(a.Usage, want.Usage) || a.Method != want.Method || a.Whole != want.Whole {
+		t.Errorf("got  %+v\nwant %+v", a, want)
+	}
+	// Of before MIG was switched on, and after it was off.
+	plain := collector.Activity{Method: collector.ByMemory, Usage: []collector.Usage{at(1, 0), at(5, 0)}}
+	plain.Absorb(&earlier)
+	if plain.Usage[0].Place != -1 || plain.Usage[1].Place != 1 || plain.Usage[3].Place != -1 || len(plain.Places) != 2 {
+		t.Errorf("%+v", plain)
+	}
+	cut := collector.Activity{Method: collector.ByGPM, Whole: 70, Places: earlier.Places, Usage: []collector.Usage{at(1, 1)}}
+	cut.Absorb(&collector.Activity{Method: collector.ByMemory, Usage: []collector.Usage{at(6, 0)}})
+	if cut.Usage[0].Place != 1 || cut.Usage[1].Place != -1 {
+		t.Errorf("%+v", cut)
+	}
+}
