@@ -112,8 +112,8 @@ func (*places) bounded(w uint64, a *collector.Activity) uint64 {
 }
 
 // weigh sets the weights of places and returns by what, and how many have one.
-func (l *Ledger) weigh(a *collector.Activity) (method collector.Method, weighty int) {
-	p := &l.places
+func (l *Ledger) weigh(c *Cut) (method collector.Method, weighty int) {
+	a, p := c.Activity, &l.places
 	p.weights = p.weights[:0]
 	for i := range a.Places {
 		w := uint64(0)
@@ -126,10 +126,14 @@ func (l *Ledger) weigh(a *collector.Activity) (method collector.Method, weighty 
 	if !slices.ContainsFunc(p.weights, func(w uint64) bool { return w > 0 }) {
 		// Contexts alone keep a device out of its lowest state.
 		method = collector.BySlices
-		for i := range a.Places {
-			if a.Occupied(i) {
-				p.weights[i] = p.bounded(a.Places[i].Size, a)
+		for i := range a.Usage {
+			u := &a.Usage[i]
+			if u.Place < 0 || u.Place >= len(a.Places) {
+				continue
 			}
+			there := float64(presence(u, c.Interval)) / float64(max(1, c.Interval.Duration()))
+			w := float64(p.bounded(a.Places[u.Place].Size, a)) * min(there, 1)
+			p.weights[u.Place] = max(p.weights[u.Place], uint64(w))
 		}
 	}
 	for _, w := range p.weights {
@@ -144,7 +148,7 @@ func (l *Ledger) weigh(a *collector.Activity) (method collector.Method, weighty 
 // nothing is known of that.
 func (l *Ledger) bookPlaces(domain int, amount energy.Energy, c *Cut) bool {
 	a, b, p := c.Activity, &l.balances[domain], &l.places
-	by, weighty := l.weigh(a)
+	by, weighty := l.weigh(c)
 	p.shares = slices.Grow(p.shares[:0], len(a.Places))[:len(a.Places)]
 	if !l.splitter.Split(amount, p.weights, p.shares) {
 		return false

@@ -173,3 +173,18 @@ func TestFaultsThroughTheBinding(t *testing.T) {
 		t.Error("nobody is told that the GPU was lost")
 	}
 }
+
+// TestMIGThroughTheBinding cuts a GPU anew while it is measured: the parent's energy
+// is what it was, and everybody is charged with what they used in their instances.
+func TestMIGThroughTheBinding(t *testing.T) {
+	for _, p := range boards[:2] {
+		t.Run(p.name, func(t *testing.T) {
+			const length = 24 * time.Second
+			s := measure(t, scenario.Node{Devices: []scenario.Device{recut(p.board, 12*time.Second, 22*time.Second)}}, 20*ms, length)
+			charges(t, s, tolerance(p.board))
+			if d := &s.last.Domains[0]; d.Unallocated == 0 || len(s.last.Warnings) > 0 || d.Unattributed > 10*energy.Joule {
+				t.Errorf("unallocated %v, unattributed %v, %q", d.Unallocated, d.Unattributed, s.last.Warnings)
+			}
+		})
+	}
+}
