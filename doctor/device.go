@@ -20,6 +20,7 @@ type deviceView struct {
 	processes   int
 	listed      error
 	utilization error
+	gpm         error // of MIG instances
 }
 
 // questions is the part of NVML that is tried.
@@ -27,6 +28,7 @@ type questions interface {
 	Sample(device int, dst *nvml.Sample) error
 	Processes(device int, dst []nvml.Process) ([]nvml.Process, error)
 	Utilization(device int, since uint64, dst []nvml.Utilization) ([]nvml.Utilization, error)
+	Activity(device int, dst []nvml.InstanceActivity) ([]nvml.InstanceActivity, error)
 }
 
 func lookAtDevice(lib questions, i int, d nvml.Device, source collector.Domain) deviceView {
@@ -35,6 +37,9 @@ func lookAtDevice(lib questions, i int, d nvml.Device, source collector.Domain) 
 	processes, err := lib.Processes(i, nil)
 	v.processes, v.listed = len(processes), err
 	_, v.utilization = lib.Utilization(i, 0, nil)
+	if d.Instances != nil {
+		_, v.gpm = lib.Activity(i, nil)
+	}
 	return v
 }
 
@@ -134,7 +139,7 @@ func (v *deviceView) activity() Check {
 		return check(gpuUtilization, Pass, "the driver samples who is active", "", "")
 	case errors.Is(err, nvml.ErrUnsupported) && v.Instances != nil:
 		return check(gpuUtilization, Info, "the driver does not sample who is active",
-			"It does not under MIG. Energy is shared by the memory that processes hold.", "")
+			"It does not under MIG. Energy is shared among the instances in use.", "")
 	case errors.Is(err, nvml.ErrUnsupported):
 		return check(gpuUtilization, Warn, "the driver does not sample who is active",
 			"Energy is shared by the memory that processes hold; a process that is alone is told exactly.", "")
@@ -150,9 +155,25 @@ func (v *deviceView) mig() Check {
 		return check(gpuMIG, Pass, "MIG is off", "", "")
 	case n == 0:
 		return check(gpuMIG, Info, "MIG is on, and no instance is set up", "Nothing can run on it until one is: sudo nvidia-smi mig -lgip lists what fits.", "")
+	}
+	return v.instances()
+}
+
+// instances says by what the energy of MIG instances is told apart.
+func (v *deviceView) instances() Check {
+	const whole = "Instances have no power of their own: the energy of the whole GPU is measured, and shared among those in use "
+	summary := fmt.Sprintf("MIG is on, instances: %d", len(v.Instances))
+	switch err := v.gpm; {
+	case err == nil:
+		return check(gpuMIG, Info, summary+", told apart by how busy they are (GPM)",
+			whole+"by how busy they are and how large. That power follows is a prior: the ± allows for it.", "")
+	case errors.Is(err, nvml.ErrUnsupported):
+		return check(gpuMIG, Info, summary+", told apart by their size",
+			whole+"by their size, as neither this GPU nor its driver tell how busy they are (GPM: Hopper and newer).", "")
 	default:
-		return check(gpuMIG, Info, fmt.Sprintf("MIG is on, instances: %d", n),
-			"Instances have no power of their own: the energy of the whole GPU is measured, and shared among their processes.", "")
+		remedy, detail := mend(err, v.UUID)
+		return check(gpuMIG, Warn, summary+", told apart by their size",
+			whole+"by their size: how busy they are cannot be read. "+joined(err, detail), remedy)
 	}
 }
 

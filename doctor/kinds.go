@@ -51,7 +51,7 @@ var kinds = [...]Kind{
 	{gpuPower, "Does the GPU tell its power, and of what?", "WARN: none, that of a whole module, or an impossible one."},
 	{gpuProcesses, "Does the driver list who uses the GPU?", "WARN: energy of the GPU cannot be given to processes."},
 	{gpuUtilization, "Does the driver tell who was active?", "WARN: energy is shared by memory instead."},
-	{gpuMIG, "Is the GPU cut into MIG instances?", ""},
+	{gpuMIG, "Is the GPU cut into MIG instances, and what tells them apart?", "WARN: it should tell how busy they are, and does not."},
 	{pidNamespace, "Are process ids those that the driver speaks of?", "WARN: there are GPUs, and this is a container with process ids of its own."},
 	{sysReadable, "Is this a /sys?", "FAIL: it is not there or cannot be read, as with a wrong --sys-root."},
 	{raplPresent, "Does the processor count its energy (RAPL)?", "WARN: it does not, or the kernel does not show it: the CPU is modelled."},

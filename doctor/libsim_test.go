@@ -152,12 +152,19 @@ func TestMIG(t *testing.T) {
 		{UUID: "MIG-1", GPUInstance: 1, Slices: 3, Memory: 40 << 30},
 		{UUID: "MIG-2", GPUInstance: 2, Slices: 4, Memory: 40 << 30},
 	}
-	p, env := gpuServer(t, nil, gpu)
+	older := scenario.GA100("GPU-1")
+	older.Instances = []scenario.Instance{{UUID: "MIG-3", GPUInstance: 1, Slices: 7, Memory: 40 << 30}}
+	locked := scenario.Hopper("GPU-2")
+	locked.BusID = "00000000:43:00.0"
+	locked.Instances = []scenario.Instance{{UUID: "MIG-4", GPUInstance: 1, Slices: 7, Memory: 40 << 30}}
+	p, env := gpuServer(t, faulty(scenario.Fault{Device: 2, Call: scenario.CallActivity, Kind: scenario.NoPermission}), gpu, older, locked)
 	r := p.apart(t, env)
-	expect(t, find(t, r.Checks, "gpu.GPU-0.mig"), Info, "", "instances: 2")
+	expect(t, find(t, r.Checks, "gpu.GPU-0.mig"), Info, "", "instances: 2", "GPM")
+	expect(t, find(t, r.Checks, "gpu.GPU-1.mig"), Info, "", "instances: 1", "by their size")
+	expect(t, find(t, r.Checks, "gpu.GPU-2.mig"), Warn, "", "by their size", "cannot be read")
 	expect(t, find(t, r.Checks, "gpu.GPU-0.utilization"), Info, "", "MIG")
 	expectDomain(t, r, collector.GPU, Measured, "NVML energy counter")
-	if r.Status != Info {
+	if r.Status != Warn {
 		t.Errorf("%s:\n%s", r.Status, listed(r.Checks))
 	}
 }
