@@ -85,9 +85,10 @@ func grow[T any](buffer *[]T, count *C.uint, call func(first unsafe.Pointer) dri
 	return nil, driver.ERROR_INSUFFICIENT_SIZE
 }
 
-func (g *gpu) processList(f unsafe.Pointer) ([]driver.ProcessInfo, driver.Return) {
+// processList lists those on a device or MIG device.
+func (g *gpu) processList(f, raw unsafe.Pointer) ([]driver.ProcessInfo, driver.Return) {
 	return grow(&g.buffers.processes, &g.buffers.count, func(first unsafe.Pointer) driver.Return {
-		return driver.Return(C.processes(f, g.raw, &g.buffers.count, first))
+		return driver.Return(C.processes(f, raw, &g.buffers.count, first))
 	})
 }
 

@@ -71,26 +71,32 @@ func (l *Library) listPartition(g *gpu, _ uint64) error {
 	p.Enabled, p.Slices = true, min(count, maxInstances) // one instance at most on each slice
 	n := 0
 	for i := range p.Slices {
-		g.gpm.part = nil
-		ret := driver.Return(C.part(s.migHandle, g.raw, C.uint(i), &g.gpm.part))
+		part, ret := l.part(g, i)
 		if sentinel(ret) == ErrLost || sentinel(ret) == ErrNoDriver {
 			return g.mark(g.failure("MIG device", ret, sentinel(ret)))
 		}
 		if ret != driver.SUCCESS { // NOT_FOUND: a free place
 			continue
 		}
-		n = l.place(g, i, n)
+		n = l.place(g, part, i, n)
 	}
 	p.Instances = p.Instances[:n]
 	return nil
 }
 
-// place makes the instance behind g.gpm.part the n-th of the partition, and returns
+// part returns the handle of a MIG device, which is good for as long as that is.
+func (l *Library) part(g *gpu, index int) (unsafe.Pointer, driver.Return) {
+	g.gpm.part = nil
+	ret := driver.Return(C.part(l.symbols.migHandle, g.raw, C.uint(index), &g.gpm.part))
+	return g.gpm.part, ret
+}
+
+// place makes the instance with a handle the n-th of the partition, and returns
 // how many there are then: n, if it has gone meanwhile.
-func (l *Library) place(g *gpu, index, n int) int {
+func (l *Library) place(g *gpu, part unsafe.Pointer, index, n int) int {
 	p := &g.partition
 	name := &g.gpm.uuid
-	ret := driver.Return(C.uuid(l.symbols.uuid, g.gpm.part, (*C.char)(unsafe.Pointer(&name[0])), uuidSize))
+	ret := driver.Return(C.uuid(l.symbols.uuid, part, (*C.char)(unsafe.Pointer(&name[0])), uuidSize))
 	end := slices.Index(name[:], 0)
 	if ret != driver.SUCCESS || end <= 0 {
 		return n

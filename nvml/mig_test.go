@@ -55,6 +55,24 @@ func TestInstances(t *testing.T) {
 	}
 }
 
+// TestListsByInstance: who may not list the processes of a whole device may list
+// those of its instances.
+func TestListsByInstance(t *testing.T) {
+	d := cut(scenario.Hopper("GPU-0"))
+	d.Private = true
+	d.Loads = append(d.Loads, scenario.Load{PID: 8, Instance: "MIG-a", Memory: 2 << 30, Kinds: scenario.Graphics | scenario.Compute})
+	lib, in := open(t, scenario.Node{Devices: []scenario.Device{d}})
+	in.Advance(time.Second)
+	want := []nvml.Process{
+		{PID: 7, Kinds: nvml.Compute, Memory: 1 << 30, GPUInstance: 5, ComputeInstance: 1},
+		{PID: 8, Kinds: nvml.Compute | nvml.Graphics, Memory: 2 << 30, GPUInstance: 1},
+	}
+	got, err := lib.Processes(0, nil)
+	if d := cmp.Diff(want, got); d != "" || err != nil {
+		t.Errorf("%v\n%s", err, d)
+	}
+}
+
 func partition(t *testing.T, lib *nvml.Library) (uuids []string) {
 	t.Helper()
 	var p nvml.Partition

@@ -63,6 +63,9 @@ func (l *Library) listProcesses(g *gpu, _ uint64) error {
 		}
 		promised := list.ability.proven
 		ret := g.appendProcesses(list.kind, list.at, list.short)
+		if ret == driver.ERROR_NO_PERMISSION && g.partition.Enabled && !list.short {
+			ret = l.appendInstances(g, list.kind, list.at)
+		}
 		err := list.ability.learn(ret)
 		if err != nil && (promised || sentinel(ret) != ErrUnsupported) {
 			return g.mark(g.failure(list.what, ret, err))
@@ -90,11 +93,32 @@ func (g *gpu) appendProcesses(kind Kind, at unsafe.Pointer, short bool) driver.R
 		}
 		return ret
 	}
-	list, ret := g.processList(at)
+	list, ret := g.processList(at, g.raw)
 	for _, p := range list {
 		g.appendProcess(kind, p)
 	}
 	return ret
+}
+
+// appendInstances lists instance by instance: under MIG, that of the whole device is
+// for the privileged.
+func (l *Library) appendInstances(g *gpu, kind Kind, at unsafe.Pointer) driver.Return {
+	listed := len(g.processes)
+	for i := range g.partition.Slices {
+		part, ret := l.part(g, i)
+		if ret != driver.SUCCESS {
+			continue
+		}
+		list, ret := g.processList(at, part)
+		if ret != driver.SUCCESS {
+			g.processes = g.processes[:listed]
+			return ret
+		}
+		for _, p := range list {
+			g.appendProcess(kind, p)
+		}
+	}
+	return driver.SUCCESS
 }
 
 func (g *gpu) appendProcess(kind Kind, p driver.ProcessInfo) {

@@ -34,6 +34,9 @@ type Device struct {
 
 	// Loads, ordered by From.
 	Loads []Load
+	// Private has the driver list the processes of single MIG instances only, as it
+	// does for users without privileges.
+	Private bool
 	// Instances are the MIG instances, present and past; MIG is on if there are any.
 	Instances []Instance
 	// Resets are the times, ascending, at which the energy counter starts again

@@ -44,6 +44,7 @@ func node() scenario.Node {
 // uses, and one that is replaced by others under its own id.
 func carved() scenario.Device {
 	d := scenario.Hopper("GPU-carved")
+	d.Private = true
 	d.Instances = []scenario.Instance{
 		{UUID: "MIG-c", GPUInstance: 1, ComputeInstance: 0, Slices: 1, GPUSlices: 3, Memory: 20 << 30},
 		{UUID: "MIG-d", GPUInstance: 1, ComputeInstance: 1, Slices: 2, GPUSlices: 3, Memory: 20 << 30},

@@ -76,6 +76,9 @@ func writeDevice(b *bytes.Buffer, d *scenario.Device) {
 	if d.Added != 0 {
 		fmt.Fprintln(b, "added", int64(d.Added))
 	}
+	if d.Private {
+		fmt.Fprintln(b, "private", 1)
+	}
 	for _, in := range d.Instances {
 		to := in.To
 		if to == 0 {

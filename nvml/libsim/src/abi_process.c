@@ -7,6 +7,8 @@ static nvmlReturn_t processes(nvmlDevice_t device, unsigned kind, unsigned int *
 {
 	BEGIN(begin, CALL_PROCESSES, count);
 	unsigned n = 0, room = *count;
+	if (on.device->private && on.device->instance_count > 0 && on.instance == NULL)
+		return NVML_ERROR_NO_PERMISSION;
 	for (int i = 0; i < on.device->load_count; i++) {
 		const struct load *l = &on.device->loads[i];
 		const struct instance *in = l->instance >= 0 ? &on.device->instances[l->instance] : NULL;

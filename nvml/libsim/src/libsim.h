@@ -60,6 +60,7 @@ struct device {
 	struct sensor sensor;
 	struct load *loads;
 	int load_count;
+	int64_t private; /* processes are listed by instance only */
 	struct instance instances[MAX_INSTANCES];
 	int instance_count;
 	int64_t *resets;

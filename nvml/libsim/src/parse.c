@@ -111,6 +111,8 @@ static int parse_device_line(const char *key, char *rest)
 		*APPEND(d->leaps, d->leap_count) = (struct leap){v[0], v[1]};
 		return 0;
 	}
+	if (strcmp(key, "private") == 0)
+		return integers(rest, 1, &d->private);
 	if (strcmp(key, "instance") == 0) {
 		if (d->instance_count == MAX_INSTANCES)
 			return fail("more than %d instances", MAX_INSTANCES);
