@@ -29,9 +29,7 @@ type gpuUsage interface {
 
 // Past remembers processes for a while after they ended.
 type Past interface {
-	// Look notes who is there now.
-	Look()
-	// Recall returns the latest process that had a PID.
+	// Recall returns the process that had a PID last.
 	Recall(pid int) (procfs.Process, bool)
 }
 
@@ -51,7 +49,6 @@ type GPUUsers struct {
 	devices []gpuUsers
 	listed  []nvml.Process
 	sampled []nvml.Utilization
-	looked  energy.Instant // when Past looked last
 }
 
 // gpuUsers is what is remembered of one device between observations.
@@ -74,10 +71,6 @@ func NewGPUUsers(lib gpuUsage, proc *procfs.FS, owner func(pid int) Owner) *GPUU
 // observation counts as having been there until this one: it may have worked up
 // to its end. So does one that the sampler names and no list has shown.
 func (o *GPUUsers) Observe(now energy.Instant, dst []Activity) error {
-	if o.Past != nil && (o.looked == 0 || now.Sub(o.looked) >= listEvery) {
-		o.Past.Look()
-		o.looked = now
-	}
 	var failed error
 	for i := range o.devices {
 		if err := o.observe(i, now, &dst[i]); err != nil {

@@ -33,6 +33,9 @@ type Tree struct {
 	estate  inheritance  // of the children of root
 	node    procfs.Ticks // busy, at the last look
 	based   bool         // node was read
+
+	past map[int]remembered // by Look
+	next energy.Instant     // when to look again
 }
 
 // NewTree returns an observer of the descendants of root, all of which belong to
@@ -47,12 +50,16 @@ func NewTree(proc *procfs.FS, root int, owner Owner, reaped func() time.Duration
 }
 
 // Has reports whether a process is one of the descendants: its ancestors lead to
-// the root.
+// the root, or it has ended and was one at a Look not long ago.
 func (t *Tree) Has(pid int) bool {
 	var p procfs.Process
 	for range maxDepth {
-		if pid <= 1 || t.proc.Read(pid, &p) != nil {
+		if pid <= 1 {
 			return false
+		}
+		if t.proc.Read(pid, &p) != nil {
+			_, was := t.past[pid]
+			return was
 		}
 		if p.PPID == t.root {
 			return true

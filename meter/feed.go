@@ -19,6 +19,9 @@ type Feed struct {
 	Observer collector.Observer
 	// Every is how often the source is read, 0 to follow its sensors' ticks.
 	Every time.Duration
+	// Look, if not nil, is called with every reading, for what is to be seen more
+	// often than it is asked who was busy.
+	Look func(now energy.Instant)
 	// Close releases the source once the feed has ended; may be nil.
 	Close func() error
 }
@@ -137,6 +140,9 @@ func (f *feed) cadence() time.Duration {
 
 // read takes one reading of the source.
 func (f *feed) read() {
+	if f.Look != nil {
+		f.Look(f.clock.Now())
+	}
 	readings, err := f.Source.Read(f.readings[:0])
 	f.readings = readings
 	f.mu.Lock()

@@ -78,7 +78,8 @@ func (s *stage) gpus(lib library, opened io.Closer) meter.Feed {
 		}
 		return 0
 	})
-	return meter.Feed{Name: "NVML", Source: stagedGPUs{staged{s, collector.NewGPUs(lib, nil)}}, Observer: observed{s, users}, Close: opened.Close}
+	users.Past = descendants
+	return meter.Feed{Name: "NVML", Source: stagedGPUs{staged{s, collector.NewGPUs(lib, nil)}}, Observer: observed{s, users}, Look: s.looked(descendants), Close: opened.Close}
 }
 
 // library is what *sim.Library and *nvml.Library have in common.
@@ -160,6 +161,20 @@ func (f observed) Observe(now energy.Instant, dst []collector.Activity) error {
 	defer f.stage.mu.Unlock()
 	f.stage.write()
 	return f.observer.Observe(now, dst)
+}
+
+// looked looks at the processes as they are now.
+func (s *stage) looked(tree *collector.Tree) func(energy.Instant) {
+	var last energy.Instant
+	return func(now energy.Instant) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if now.Sub(last) >= 100*ms {
+			s.write()
+			last = now
+		}
+		tree.Look(now)
+	}
 }
 
 // load is what a process does on a device and on the CPUs.

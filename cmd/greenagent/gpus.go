@@ -37,12 +37,17 @@ func (m *measurement) openGPUs(ctx context.Context) {
 	}
 	proc := procfs.New(machine.Proc)
 	tree := collector.NewTree(procfs.New(m.proc), m.pid, theRun, nil)
-	feed.Observer = collector.NewGPUUsers(lib, proc, func(pid int) collector.Owner {
+	users := collector.NewGPUUsers(lib, proc, func(pid int) collector.Owner {
 		if tree.Has(pid) {
 			return theRun
 		}
 		return 0
 	})
+	users.Past = tree
+	if suspended, err := procfs.Suspended(); err == nil { // if not, nobody came while it was watched
+		users.Suspended = suspended
+	}
+	feed.Observer, feed.Look = users, tree.Look
 	if home, err := proc.InitPIDNamespace(); err == nil && !home && len(lib.Devices()) > 0 {
 		m.warn("GPU: this is not the host's PID namespace, so that the driver's process ids may not match: start the container with --pid=host (hostPID: true)")
 	}
