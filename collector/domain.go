@@ -52,7 +52,8 @@ type Domain struct {
 	// Gain is the relative standard uncertainty of the sensor or the model. It
 	// is systematic: no average shrinks it.
 	Gain float64
-	// Floor is the idle power where the source knows it (a model does), else 0.
+	// Floor is the idle power where it is known beforehand, from a model or an earlier
+	// run, else 0.
 	Floor energy.Power
 	// Note says in a sentence what was assumed, "" for a plain sensor.
 	Note string

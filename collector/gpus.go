@@ -48,7 +48,7 @@ func NewGPUs(lib gpuReader, known map[string]Known) *GPUs {
 			ID: "gpu:" + d.UUID, Type: GPU, Name: d.Name, Driver: d.Driver, Scope: "gpu",
 			Basis: energy.Integrated, Limit: d.MaxLimit, Gain: uncalibrated,
 			Tick: sensor.tick, Window: sensor.window, Lag: sensor.lag,
-			CounterTick: known.CounterTick, Calibration: known.Calibration,
+			CounterTick: known.CounterTick, Calibration: known.Calibration, Floor: known.Idle,
 		}
 		if known.PowerTick > 0 {
 			domain.Tick = known.PowerTick

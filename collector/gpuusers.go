@@ -27,6 +27,11 @@ type gpuUsage interface {
 	Activity(device int, dst []nvml.InstanceActivity) ([]nvml.InstanceActivity, error)
 }
 
+// gpuStates is the part of NVML that tells a device's performance state.
+type gpuStates interface {
+	Status(device int, dst *nvml.Status) error
+}
+
 // Past remembers processes for a while after they ended.
 type Past interface {
 	// Recall returns the process that had a PID last.
@@ -44,11 +49,13 @@ type GPUUsers struct {
 	Suspended time.Duration
 
 	lib     gpuUsage
+	states  gpuStates // nil where the library does not tell
 	proc    *procfs.FS
 	owner   func(pid int) Owner
 	devices []gpuUsers
 	listed  []nvml.Process
 	sampled []nvml.Utilization
+	status  nvml.Status
 }
 
 // gpuUsers is what is remembered of one device between observations.
@@ -64,7 +71,8 @@ type gpuUsers struct {
 // NewGPUUsers returns an observer of all devices of a library. PIDs are looked up
 // in proc; owner resolves each once, when it is first seen on a device.
 func NewGPUUsers(lib gpuUsage, proc *procfs.FS, owner func(pid int) Owner) *GPUUsers {
-	return &GPUUsers{lib: lib, proc: proc, owner: owner, devices: make([]gpuUsers, len(lib.Devices()))}
+	states, _ := lib.(gpuStates)
+	return &GPUUsers{lib: lib, states: states, proc: proc, owner: owner, devices: make([]gpuUsers, len(lib.Devices()))}
 }
 
 // Observe implements Observer. A process that was on the device at the previous
@@ -115,11 +123,26 @@ func (o *GPUUsers) observeTags(device int, now energy.Instant, a *Activity) erro
 		o.credit(a, s, d.tags.slots)
 	}
 	a.Concurrent = d.concurrent
+	if len(a.Usage) == 0 {
+		a.State = o.state(device)
+	}
 	d.tags.describe(a, now, failed)
 	if failed == nil {
 		failed = err
 	}
 	return failed
+}
+
+// state returns a device's performance state. It is a refinement: that it cannot be
+// told is no failure.
+func (o *GPUUsers) state(device int) State {
+	if o.states == nil {
+		return 0
+	}
+	if err := o.states.Status(device, &o.status); err != nil || o.status.PerformanceState < 0 || o.status.PerformanceState >= States-1 {
+		return 0
+	}
+	return State(o.status.PerformanceState + 1)
 }
 
 // strange reports whether the sampler names somebody who is not known to be there.

@@ -61,6 +61,13 @@ var methodNames = [Methods]string{"none", "sole", "utilization", "cpu-time", "me
 // String returns the method's name in metric attributes and run files.
 func (m Method) String() string { return methodNames[m] }
 
+// State is a performance state of a device, counted from 1 for P0, the highest; 0 is
+// unknown. What a device draws idle depends on it.
+type State uint8
+
+// States is the number of states, the unknown one included.
+const States = 17
+
 // Activity is who used a domain up to an instant, since the Activity before.
 type Activity struct {
 	Until energy.Instant
@@ -80,6 +87,8 @@ type Activity struct {
 	Concurrent bool
 	// Step is the resolution of Busy where it was counted: each is uncertain by it.
 	Step uint64
+	// State is the state in which the device was seen with nobody on it.
+	State State
 	// Open says that there was nothing new to tell who was busy: better divided
 	// together with what is observed next.
 	Open bool

@@ -92,7 +92,7 @@ func newFeed(f Feed, c Config, kept *feed) *feed {
 			r.failures.note(recalling, err, c.Clock.Now())
 			g.Recall(points)
 		}
-		r.domains[i] = domain{integrator: g, floor: floor{known: d.Floor}, booked: from}
+		r.domains[i] = domain{integrator: g, floor: floor{known: d.Floor, told: d.Basis != energy.Modelled}, booked: from}
 	}
 	if kept != nil {
 		r.adopt(kept, c)
@@ -203,7 +203,7 @@ func (d *domain) glance(first *collector.Activity) {
 	}
 	d.observed = true
 	if p, ok := d.integrator.Rest(); ok && first.Present() == 0 {
-		d.floor.rest(p, 0)
+		d.floor.rest(p, 0, first.State)
 	}
 }
 
@@ -227,7 +227,7 @@ func (f *feed) book(i int, until energy.Instant, activity *collector.Activity) {
 	d.booked = until
 	e := d.integrator.Curve().Energy(v)
 	if unobserved := d.integrator.Unobserved(); unobserved == d.unobserved {
-		d.floor.learn(e.Over(v.Duration()), v.Duration(), activity.Present())
+		d.floor.learn(e.Over(v.Duration()), v.Duration(), activity.Present(), activity.State)
 	} else {
 		d.unobserved = unobserved
 	}
@@ -235,7 +235,7 @@ func (f *feed) book(i int, until energy.Instant, activity *collector.Activity) {
 		Interval: v,
 		Energy:   e,
 		Limit:    d.integrator.Domain().Limit,
-		Floor:    d.floor.over(v.Duration()),
+		Floor:    d.floor.over(v.Duration(), activity.Present(), activity.State),
 		Activity: activity,
 	})
 }

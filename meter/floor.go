@@ -3,6 +3,7 @@ package meter
 import (
 	"time"
 
+	"greenagent/collector"
 	"greenagent/energy"
 )
 
@@ -10,6 +11,7 @@ import (
 // or learnt while that is so.
 type floor struct {
 	known energy.Power
+	told  bool // known beforehand: the first that is seen replaces it
 	// seen is the lowest power at which the domain was seen at rest, and for how long
 	// it was, 0 before.
 	seen    energy.Power
@@ -18,6 +20,9 @@ type floor struct {
 	// process ends, clocks and fans take seconds to come down: what is still
 	// falling is no floor yet.
 	last energy.Power
+	in   collector.State // that the interval before was in
+	// states is the lowest seen in each state.
+	states [collector.States]energy.Power
 }
 
 const (
@@ -30,28 +35,41 @@ const (
 )
 
 // learn takes the mean power of an interval that lasted d, in which so many
-// processes were present. The lowest floor counts.
-func (f *floor) learn(p energy.Power, d time.Duration, present int) {
-	last := f.last
-	f.last = 0
+// processes were present, and the device in a state. The lowest floor counts.
+func (f *floor) learn(p energy.Power, d time.Duration, present int, state collector.State) {
+	last, in := f.last, f.in
+	f.last, f.in = 0, state
 	if present > 0 || d < shortestIdle || p <= 0 {
 		return
 	}
 	f.last = p
-	if last > 0 && float64(max(p, last)-min(p, last)) <= settled*float64(last) {
-		f.rest(p, d)
+	if state == in && last > 0 && float64(max(p, last)-min(p, last)) <= settled*float64(last) {
+		f.rest(p, d, state)
 	}
 }
 
 // rest takes a power at which the domain is known to have been at rest for a time.
-func (f *floor) rest(p energy.Power, d time.Duration) {
-	if p > 0 && (f.seen == 0 || p < f.seen) {
+func (f *floor) rest(p energy.Power, d time.Duration, state collector.State) {
+	if p <= 0 {
+		return
+	}
+	if f.seen == 0 || p < f.seen {
 		f.seen, f.resting = p, d
 	}
-	if p > 0 && (f.known == 0 || p < f.known) {
-		f.known = p
+	if f.known == 0 || f.told || p < f.known {
+		f.known, f.told = p, false
+	}
+	if state < collector.States && (f.states[state] == 0 || p < f.states[state]) {
+		f.states[state] = p
 	}
 }
 
-// over returns the idle energy of a time, 0 while the floor is unknown.
-func (f *floor) over(d time.Duration) energy.Energy { return f.known.For(d) }
+// over returns the idle energy of a time in which so many were present and the
+// device in a state, 0 while the floor is unknown. With nobody there, a device that
+// stays in a higher state idles at what that state takes.
+func (f *floor) over(d time.Duration, present int, state collector.State) energy.Energy {
+	if present == 0 && 0 < state && state < collector.States && f.states[state] > 0 {
+		return f.states[state].For(d)
+	}
+	return f.known.For(d)
+}
