@@ -31,6 +31,7 @@ __attribute__((constructor)) static void remember(void)
 
 static unsigned long long inherited_ignored(void) { return ignored_at_start; }
 static unsigned long long inherited_blocked(void) { return blocked_at_start; }
+static void inherited_before(unsigned long long blocked) { blocked_at_start = blocked; }
 static unsigned int inherited_closed(void) { return closed_at_start; }
 */
 import "C"
@@ -45,3 +46,8 @@ func inheritedBlocked() uint64 { return uint64(C.inherited_blocked()) }
 // inheritedClosed returns which of the standard streams it was started without,
 // descriptor n as bit n.
 func inheritedClosed() uint { return uint(C.inherited_closed()) }
+
+// inheritedBefore tells what was blocked when the first of the programs was started
+// that have executed each other, if this is a later one: to it, its predecessor's
+// arrangements look like that.
+func inheritedBefore(blocked uint64) { C.inherited_before(C.ulonglong(blocked)) }

@@ -11,3 +11,5 @@ func inheritedIgnored() uint64 { return 0 }
 func inheritedBlocked() uint64 { return 0 }
 
 func inheritedClosed() uint { return 0 }
+
+func inheritedBefore(uint64) {}

@@ -5,6 +5,7 @@ package supervise
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -40,6 +42,8 @@ func TestMain(m *testing.M) {
 		os.Exit(run(os.Args[1:], part == "chatty"))
 	case "count":
 		os.Exit(count())
+	case "again":
+		os.Exit(again(os.Args[1:]))
 	}
 	startAfresh()
 	// The race detector would have each of our processes linger for a second.
@@ -99,6 +103,59 @@ func run(args []string, chatty bool) int {
 	for _, w := range result.Warnings {
 		fmt.Fprintln(os.Stderr, w)
 	}
+	if result.Reraise {
+		result.Raise()
+	}
+	return result.Code
+}
+
+// again is run that executes itself anew, several times in a row.
+func again(args []string) int {
+	const left, handed = "SUPERVISE_TEST_EXECS", "SUPERVISE_TEST_STATE"
+	p, err := (*Process)(nil), error(nil)
+	program, executions, _ := strings.Cut(os.Getenv(left), " ")
+	text := os.Getenv(handed)
+	for _, name := range []string{left, handed} {
+		if err := os.Unsetenv(name); err != nil {
+			return 97
+		}
+	}
+	if text != "" {
+		var s State
+		if err := json.Unmarshal([]byte(text), &s); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 98
+		}
+		p, err = Adopt(s, &counter{})
+	} else {
+		p, err = Start(Command{Args: args}, &counter{})
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 99
+	}
+	if n, _ := strconv.Atoi(executions); n > 0 {
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-p.Done():
+		}
+		env := append(os.Environ(), role+"=again", fmt.Sprintf("%s=%s %d", left, program, n-1), "")
+		err := p.Exec(program, os.Args, env, func(s State) error {
+			text, err := json.Marshal(s)
+			env[len(env)-1] = handed + "=" + string(text)
+			return err
+		})
+		if !errors.Is(err, ErrEnded) {
+			fmt.Println("not executed:", err)
+		}
+	}
+	result := p.Wait()
+	orphans := p.Reaped()
+	p.Close()
+	for _, w := range result.Warnings {
+		fmt.Fprintln(os.Stderr, w)
+	}
+	fmt.Printf("ended %d, orphans %v, started %d\n", result.Code, orphans.Total() > 0, result.Span.Start)
 	if result.Reraise {
 		result.Raise()
 	}

@@ -17,9 +17,10 @@ type relayed struct {
 	conts     chan os.Signal // SIGCONT, which must be let go while stopped
 	continued bool           // whether SIGCONT is caught at all
 
-	interrupted chan struct{} // closed by the relay at the keyboard's first SIGINT
-	closing     chan struct{} // closed by Close: the relay ends
-	stopped     chan struct{} // closed by the relay: it has ended
+	interrupted chan struct{}      // closed by the relay at the keyboard's first SIGINT
+	pauses      chan chan struct{} // the relay closes what it gets, once nothing waits for it
+	closing     chan struct{}      // closed by Close: the relay ends
+	stopped     chan struct{}      // closed by the relay: it has ended
 	once        sync.Once
 }
 
@@ -39,6 +40,7 @@ func (p *Process) catch() {
 	p.signals = make(chan os.Signal, 64)
 	p.conts = make(chan os.Signal, 1)
 	p.interrupted = make(chan struct{})
+	p.pauses = make(chan chan struct{})
 	p.closing = make(chan struct{})
 	p.stopped = make(chan struct{})
 
@@ -82,6 +84,23 @@ func (p *Process) relay() {
 			p.handle(s.(unix.Signal))
 		case <-p.conts:
 			p.forward(unix.SIGCONT)
+		case idle := <-p.pauses:
+			p.catchUp()
+			close(idle)
+		}
+	}
+}
+
+// catchUp handles what has been caught so far.
+func (p *Process) catchUp() {
+	for {
+		select {
+		case s := <-p.signals:
+			p.handle(s.(unix.Signal))
+		case <-p.conts:
+			p.forward(unix.SIGCONT)
+		default:
+			return
 		}
 	}
 }

@@ -94,10 +94,16 @@ func restoreBlocked() (undo func()) {
 }
 
 // raise sends sig to the calling thread, where it is handled before the call
-// returns.
+// returns. In a program that Exec has executed, threads block it.
 func raise(sig unix.Signal) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	var set, before unix.Sigset_t
+	const width = int(unsafe.Sizeof(set.Val[0])) * 8
+	set.Val[int(sig-1)/width] |= 1 << (int(sig-1) % width)
+	if inheritedBlocked()&(1<<(sig-1)) == 0 && unix.PthreadSigmask(unix.SIG_UNBLOCK, &set, &before) == nil {
+		defer func() { _ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil) }()
+	}
 	_ = unix.Tgkill(unix.Getpid(), unix.Gettid(), sig) // to ourselves: nothing to fail
 }
 

@@ -1,0 +1,15 @@
+//go:build linux && !cgo
+
+package supervise
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// holdSignals cannot be done without cgo, nor need be: what calls for a new program
+// is a library in C.
+func holdSignals([]unix.Signal) (release func(), err error) {
+	return nil, errors.New("built without cgo")
+}
