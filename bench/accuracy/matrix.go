@@ -15,19 +15,22 @@ const ms = time.Millisecond
 type board struct {
 	name   string
 	device scenario.Device
+	mig    bool // it is for the loads under MIG, and for none else
 }
 
 func boards() []board {
 	blind := scenario.Hopper("GPU-0")
 	blind.Sensor.Counter = false
 	return []board{
-		{"Hopper", scenario.Hopper("GPU-0")},
-		{"GA100", scenario.GA100("GPU-0")},
-		{"Ada", scenario.Ada("GPU-0")},
-		{"Turing", scenario.Turing("GPU-0")},
-		{"Volta", scenario.Volta("GPU-0")},
-		{"Pascal", scenario.Pascal("GPU-0")},
-		{"Hopper without counter", blind},
+		{name: "Hopper", device: scenario.Hopper("GPU-0")},
+		{name: "GA100", device: scenario.GA100("GPU-0")},
+		{name: "Ada", device: scenario.Ada("GPU-0")},
+		{name: "Turing", device: scenario.Turing("GPU-0")},
+		{name: "Volta", device: scenario.Volta("GPU-0")},
+		{name: "Pascal", device: scenario.Pascal("GPU-0")},
+		{name: "Hopper without counter", device: blind},
+		{name: "Hopper under MIG", device: scenario.Hopper("GPU-0"), mig: true},
+		{name: "GA100 under MIG", device: scenario.GA100("GPU-0"), mig: true},
 	}
 }
 
@@ -42,8 +45,9 @@ type job struct {
 	party    string // whose it is
 	from, to time.Duration
 	power    scenario.PowerCurve
-	sm       int   // percent of the time that its kernels run, 0 for all of it
-	memory   int64 // GiB
+	sm       int    // percent of the time that its kernels run, 0 for all of it
+	memory   int64  // GiB
+	instance string // of MIG
 }
 
 // load is what is measured: some processes, over a time.
@@ -53,7 +57,10 @@ type load struct {
 	// sharing loads are judged by what each party is charged, others by the energy
 	// of the device.
 	sharing bool
-	jobs    func(random *rand.Rand) []job
+	// instances are those of MIG, their times since the start; the load is for boards
+	// under MIG if there are any.
+	instances []scenario.Instance
+	jobs      func(random *rand.Rand) []job
 }
 
 // matrix returns the loads.
@@ -87,8 +94,12 @@ func matrix() []load {
 			return []job{{party: "A", to: length, power: scenario.Steady(watts(500)), memory: 8}}
 		}})
 	}
-	return append(list, sharing()...)
+	list = append(list, sharing()...)
+	return append(list, partitioned()...)
 }
+
+// suits reports whether a load is for a board.
+func (l *load) suits(b *board) bool { return b.mig == (len(l.instances) > 0) }
 
 // alone is a load of one process, measured as a command is: from its start, some
 // time before it has got hold of the GPU, to its end.

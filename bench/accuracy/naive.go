@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -77,7 +78,8 @@ var shares = []struct {
 // divide polls the device once a second and returns what each of the naive shares
 // charges each party, by shares and by parties. What is divided is the best that
 // can be had by polling, the difference of the counter, and power × 1 s without
-// one; the idle power, which such tools do not know, is taken off exactly.
+// one; the idle power, which such tools do not know, is taken off exactly. A share
+// that had nothing to go by is nil.
 func divide(t *trial) ([][]energy.Energy, error) {
 	const every = time.Second
 	phase := within(t.random, every)
@@ -102,7 +104,7 @@ func divide(t *trial) ([][]energy.Energy, error) {
 			return nil, err
 		}
 		used, err := lib.Utilization(0, 0, nil)
-		if err != nil {
+		if err != nil && !errors.Is(err, nvml.ErrUnsupported) { // as it is under MIG
 			return nil, err
 		}
 		for i := range shares {
@@ -112,6 +114,11 @@ func divide(t *trial) ([][]energy.Energy, error) {
 					charged[i][slices.Index(t.parties, t.party[resident[k].PID])] += energy.FromJoules(e.Joules() * w / sum)
 				}
 			}
+		}
+	}
+	for i := range charged {
+		if !slices.ContainsFunc(charged[i], func(e energy.Energy) bool { return e > 0 }) {
+			charged[i] = nil
 		}
 	}
 	return charged, nil

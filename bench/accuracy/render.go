@@ -75,6 +75,9 @@ func tables(results []result) string {
 	for _, party := range []bool{false, true} {
 		b.WriteString(map[bool]string{false: "\n### Devices, load by load\n", true: "\n### Processes, load by load\n"}[party])
 		for _, on := range boards() {
+			if on.mig && !party {
+				continue
+			}
 			fmt.Fprintf(&b, "\n<details><summary>%s</summary>\n\n", on.name)
 			b.WriteString(header(party))
 			for i := range results {

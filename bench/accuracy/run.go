@@ -62,6 +62,9 @@ func run(in *testing.T, seed uint64, loads []load, on []board) ([]result, error)
 			for i := range work {
 				b, l := on[i/len(loads)], loads[i%len(loads)]
 				s := &slots[i]
+				if !l.suits(&b) {
+					continue
+				}
 				if s.results, s.err = cell(in, seed, b, l, filepath.Join(folder, strconv.Itoa(i))); s.err != nil {
 					s.err = fmt.Errorf("%s, %s: %w", b.name, l.name, s.err)
 				}
@@ -114,6 +117,10 @@ func cell(in *testing.T, seed uint64, b board, l load, folder string) (results [
 			want := t.truthOf(party)
 			results[k].add(figures[k+1], want)
 			for i := range charged {
+				if charged[i] == nil {
+					results[k].others[i] = none
+					continue
+				}
 				results[k].others[i].take(charged[i][k], want)
 			}
 		}

@@ -48,11 +48,20 @@ func newTrial(seed uint64, b board, l load, number int) *trial {
 	t.start = within(random, time.Second)
 	t.end = t.start + l.length
 	t.opening = time.Duration(float64(10*ms) * math.Pow(20, random.Float64())) // 10 to 200 ms
+	for _, in := range l.instances {
+		if in.From > 0 {
+			in.From += t.start
+		}
+		if in.To > 0 {
+			in.To += t.start
+		}
+		d.Instances = append(d.Instances, in)
+	}
 	for i, j := range l.jobs(random) {
 		pid := 100 + i
 		from, to := t.start+j.from, t.start+j.to
 		d.Loads = append(d.Loads, scenario.Load{
-			PID: pid, From: from, To: to, SM: j.sm, Memory: j.memory << 30, Power: scaled(j.power, d.MaxLimit),
+			PID: pid, From: from, To: to, SM: j.sm, Memory: j.memory << 30, Power: scaled(j.power, d.MaxLimit), Instance: j.instance,
 		})
 		t.node.Processes = append(t.node.Processes, scenario.Process{PID: pid, PPID: 1, Start: from, End: to, Command: []string{"load"}})
 		t.party[pid] = j.party
