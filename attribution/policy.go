@@ -8,7 +8,8 @@ type Policy uint8
 // The policies. Dynamic energy divided by use plus idle energy divided equally
 // is the Shapley value of the additive model, which is why Equal is offered
 // beside None; Reserved is what dedicated hardware costs its user, and what SCI
-// (ISO/IEC 21031) counts.
+// (ISO/IEC 21031) counts. Where hardware divides a device into places, as MIG does,
+// they hold in each place for its part; what is in no place is nobody's.
 const (
 	None     Policy = iota // nobody: idle energy keeps its own account
 	Equal                  // those present, in equal parts

@@ -1,6 +1,6 @@
 // Package nvml reads NVIDIA GPUs through the NVIDIA Management Library: energy
 // counters, power, the driver's own rings of power samples, who holds a context
-// and who was active, and what changes slowly.
+// and who was active, MIG instances and how busy they are, and what changes slowly.
 //
 // Open finds the devices and settles, for each, which questions it answers. The
 // readings are in readings.go, what can go wrong in errors.go. A Library may be

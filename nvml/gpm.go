@@ -2,29 +2,6 @@
 
 package nvml
 
-/*
-typedef struct { unsigned version, supported; } support;
-typedef struct { unsigned id, result; double value; char *names[3]; } metric;
-// nvmlGpmMetricsGet_t. The driver is told how many of the array are meant; that it
-// leaves the rest alone is not written anywhere.
-typedef struct { unsigned version, count; void *first, *second; metric metrics[477]; } metrics;
-
-static unsigned gpm_support(void *f, void *device, support *s) {
-	return ((unsigned (*)(void *, support *))f)(device, s);
-}
-static unsigned gpm_alloc(void *f, void **sample) { return ((unsigned (*)(void **))f)(sample); }
-static unsigned gpm_free(void *f, void *sample) { return ((unsigned (*)(void *))f)(sample); }
-static unsigned gpm_get(void *f, void *device, unsigned instance, void *sample) {
-	return ((unsigned (*)(void *, unsigned, void *))f)(device, instance, sample);
-}
-static unsigned gpm_metrics(void *f, void *first, void *second, metrics *m) {
-	m->first = first;
-	m->second = second;
-	return ((unsigned (*)(metrics *))f)(m);
-}
-*/
-import "C"
-
 import (
 	"cmp"
 	"fmt"
@@ -48,11 +25,7 @@ type gpm struct {
 	spare     unsafe.Pointer // sample memory for the next reading, or nil
 	activity  []InstanceActivity
 
-	// What the driver writes to.
-	sample, part unsafe.Pointer
-	uuid         [uuidSize]byte
-	support      C.support
-	metrics      *C.metrics
+	parts parts
 }
 
 // baseline is the last sample of a GPU instance.
@@ -100,9 +73,8 @@ func (l *Library) readActivity(g *gpu, _ uint64) error {
 		return err
 	}
 	if !m.ability.settled() {
-		m.support = C.support{version: driver.GPM_SUPPORT_VERSION}
-		ret := driver.Return(C.gpm_support(l.symbols.gpm.support, g.raw, &m.support))
-		if ret == driver.SUCCESS && m.support.supported == 0 {
+		supported, ret := l.hasGPM(g)
+		if ret == driver.SUCCESS && !supported {
 			m.ability.preclude()
 		} else if err := m.ability.learn(ret); err != nil {
 			return g.mark(g.failure(what, ret, err))
@@ -157,19 +129,19 @@ func (m *gpm) baseline(in Instance) *baseline {
 // readBaseline takes a sample of a GPU instance, tells what has happened since the
 // one before, and keeps it.
 func (l *Library) readBaseline(g *gpu, b *baseline) driver.Return {
-	m, s := &g.gpm, &l.symbols.gpm
+	m := &g.gpm
 	now := l.clock.Now()
 	if b.at != 0 && now.Sub(b.at) < gpmInterval {
 		return driver.SUCCESS
 	}
 	if m.spare == nil {
-		m.sample = nil
-		if ret := driver.Return(C.gpm_alloc(s.alloc, &m.sample)); ret != driver.SUCCESS {
+		sample, ret := l.allocateSample(g)
+		if ret != driver.SUCCESS {
 			return ret
 		}
-		m.spare = m.sample
+		m.spare = sample
 	}
-	if ret := driver.Return(C.gpm_get(s.get, g.raw, C.uint(b.gpuInstance), m.spare)); ret != driver.SUCCESS {
+	if ret := l.takeSample(g, b.gpuInstance, m.spare); ret != driver.SUCCESS {
 		return ret
 	}
 	before := b.at
@@ -177,20 +149,12 @@ func (l *Library) readBaseline(g *gpu, b *baseline) driver.Return {
 	if before == 0 {
 		return driver.SUCCESS
 	}
-	if m.metrics == nil {
-		m.metrics = new(C.metrics)
-	}
-	m.metrics.version, m.metrics.count = driver.GPM_METRICS_GET_VERSION, 1
-	m.metrics.metrics[0] = C.metric{id: C.uint(driver.GPM_METRIC_SM_UTIL), result: C.uint(driver.ERROR_UNKNOWN)}
-	ret := driver.Return(C.gpm_metrics(s.metrics, m.spare, b.sample, m.metrics))
-	if ret == driver.SUCCESS {
-		ret = driver.Return(m.metrics.metrics[0].result)
-	}
+	percent, ret := l.compareSamples(g, m.spare, b.sample)
 	if ret != driver.SUCCESS {
 		return ret
 	}
 	// Not a number where nothing was counted, and a little above 100 at times.
-	if percent := float64(m.metrics.metrics[0].value); percent >= 0 && percent <= 101 {
+	if percent >= 0 && percent <= 101 {
 		m.activity = append(m.activity, InstanceActivity{
 			GPUInstance: b.gpuInstance, SM: uint32(min(percent, 100)*1e4 + 0.5), Over: now.Sub(before),
 		})
@@ -221,10 +185,4 @@ func (l *Library) releaseSamples(g *gpu) {
 	}
 	l.releaseSample(m.spare)
 	m.baselines, m.spare = nil, nil
-}
-
-func (l *Library) releaseSample(sample unsafe.Pointer) {
-	if sample != nil {
-		C.gpm_free(l.symbols.gpm.free, sample) // of memory that was handed out: cannot fail
-	}
 }

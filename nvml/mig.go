@@ -2,16 +2,6 @@
 
 package nvml
 
-/*
-static unsigned part(void *f, void *device, unsigned index, void **handle) {
-	return ((unsigned (*)(void *, unsigned, void **))f)(device, index, handle);
-}
-static unsigned uuid(void *f, void *device, char *to, unsigned size) {
-	return ((unsigned (*)(void *, char *, unsigned))f)(device, to, size);
-}
-*/
-import "C"
-
 import (
 	"slices"
 	"unsafe"
@@ -21,9 +11,6 @@ import (
 
 // maxInstances bounds what a driver may claim; there are seven slices.
 const maxInstances = 64
-
-// uuidSize is NVML_DEVICE_UUID_V2_BUFFER_SIZE.
-const uuidSize = 96
 
 // Partition lists a device's MIG instances into dst, as they are now. They come
 // and go while the library is open; what names one for good is its UUID, as the
@@ -57,10 +44,11 @@ func (l *Library) listPartition(g *gpu, _ uint64) error {
 	promised := g.mig.proven
 	mode, _, ret := g.handle.GetMigMode()
 	err := g.mig.learn(ret)
-	if err != nil && (promised || sentinel(ret) != ErrUnsupported) {
+	refused := err != nil && !promised && sentinel(ret) == ErrUnsupported
+	if err != nil && !refused {
 		return g.mark(g.failure("MIG mode", ret, err))
 	}
-	if err != nil || mode != driver.DEVICE_MIG_ENABLE {
+	if refused || mode != driver.DEVICE_MIG_ENABLE {
 		*p = Partition{Instances: p.Instances[:0]}
 		return nil
 	}
@@ -84,24 +72,15 @@ func (l *Library) listPartition(g *gpu, _ uint64) error {
 	return nil
 }
 
-// part returns the handle of a MIG device, which is good for as long as that is.
-func (l *Library) part(g *gpu, index int) (unsafe.Pointer, driver.Return) {
-	g.gpm.part = nil
-	ret := driver.Return(C.part(l.symbols.migHandle, g.raw, C.uint(index), &g.gpm.part))
-	return g.gpm.part, ret
-}
-
 // place makes the instance with a handle the n-th of the partition, and returns
 // how many there are then: n, if it has gone meanwhile.
 func (l *Library) place(g *gpu, part unsafe.Pointer, index, n int) int {
 	p := &g.partition
-	name := &g.gpm.uuid
-	ret := driver.Return(C.uuid(l.symbols.uuid, part, (*C.char)(unsafe.Pointer(&name[0])), uuidSize))
-	end := slices.Index(name[:], 0)
-	if ret != driver.SUCCESS || end <= 0 {
+	uuid := l.partUUID(g, part)
+	if len(uuid) == 0 {
 		return n
 	}
-	known := slices.IndexFunc(p.Instances[n:], func(in Instance) bool { return in.UUID == string(name[:end]) })
+	known := slices.IndexFunc(p.Instances[n:], func(in Instance) bool { return in.UUID == string(uuid) })
 	if known >= 0 {
 		p.Instances[n], p.Instances[n+known] = p.Instances[n+known], p.Instances[n]
 		return n + 1

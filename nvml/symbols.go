@@ -30,7 +30,7 @@ type symbols struct {
 	fieldValues, energy, power                     bool
 	migMode, migCount, migGPU, migPart, attributes bool
 
-	// Called through their address, see lists.go and gpm.go; nil where missing.
+	// Called through their address, see lists.go and parts.go; nil where missing.
 	compute, graphics, mps, utilization, samples unsafe.Pointer
 	uuid, migHandle                              unsafe.Pointer
 	gpm                                          gpmSymbols

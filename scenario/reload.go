@@ -55,7 +55,7 @@ func (n *Node) Loads(t time.Duration) (count uint32) {
 }
 
 func (n *Node) validateReloads() error {
-	last := time.Duration(-maxDuration)
+	last := -maxDuration
 	for i, r := range n.Reloads {
 		if r.At < last || r.For < 0 || r.For > maxDuration {
 			return fmt.Errorf("reload %d: at %v for %v, after one until %v", i, r.At, r.For, last)
