@@ -14,9 +14,9 @@ type Mark struct {
 }
 
 // Mark returns what the counter stood at at an instant within the curve, and false
-// if no counter is integrated.
+// if no counter is integrated that outlives this process, as that of a model.
 func (g *Integrator) Mark(at energy.Instant) (Mark, bool) {
-	if g.gauging || !g.begun || !g.counter.known || g.counter.opening || !g.counter.counted {
+	if g.domain.Basis != energy.Counted || g.gauging || !g.begun || !g.counter.known || g.counter.opening || !g.counter.counted {
 		return Mark{}, false
 	}
 	return Mark{at, g.base + g.curve.At(at)}, true

@@ -75,7 +75,7 @@ func (m Machine) Facts(ctx context.Context) (host.Facts, error) {
 
 // OpenGPUs opens NVML. The feed has no observer yet.
 func (m Machine) OpenGPUs(ctx context.Context) (*nvml.Library, Feed, error) {
-	lib, err := nvml.Open(ctx, nvml.Options{Path: m.NVML, Clock: m.Clock})
+	lib, err := nvml.Open(ctx, nvml.Options{Path: m.NVML, Clock: m.Clock, Proc: m.Proc, Sys: m.Sys})
 	if err != nil {
 		return nil, Feed{}, fmt.Errorf("GPUs: %w", err)
 	}

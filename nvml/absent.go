@@ -43,6 +43,9 @@ func (*Library) PowerSamples(_ int, _ uint64, dst []PowerSample) ([]PowerSample,
 // Status returns ErrAbsent.
 func (*Library) Status(int, *Status) error { return errBuild }
 
+// Replaced returns a channel that is never closed.
+func (*Library) Replaced() <-chan struct{} { return nil }
+
 // Stuck returns 0.
 func (*Library) Stuck() int { return 0 }
 

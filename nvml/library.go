@@ -43,6 +43,7 @@ type Library struct {
 	closed bool
 
 	recovery recovery
+	replaced chan struct{} // closed when recovery is final
 
 	life lifecycle
 }
@@ -71,7 +72,7 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 	}
 	l := &Library{
 		clock: o.Clock, wall: o.Wall, timeout: o.Timeout, starting: o.InitTimeout, describing: o.describe,
-		proc: o.Proc, sys: o.Sys, timer: time.NewTimer(o.InitTimeout),
+		proc: o.Proc, sys: o.Sys, replaced: make(chan struct{}), timer: time.NewTimer(o.InitTimeout),
 	}
 	select {
 	case starting <- struct{}{}:

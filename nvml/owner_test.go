@@ -13,7 +13,7 @@ import (
 
 // staff returns a library of n devices with nothing behind it but its owner.
 func staff(n int) *Library {
-	l := &Library{clock: monotonic{}, timeout: 5 * time.Second, timer: time.NewTimer(time.Hour)}
+	l := &Library{clock: monotonic{}, replaced: make(chan struct{}), timeout: 5 * time.Second, timer: time.NewTimer(time.Hour)}
 	for i := range n {
 		l.gpus = append(l.gpus, newGPU(fmt.Sprintf("GPU-%d", i), "test"))
 	}

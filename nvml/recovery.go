@@ -44,7 +44,10 @@ func (l *Library) present() error {
 		r.gone, r.back = nil, l.clock.Now()
 		return nil
 	}
-	r.gone, r.final = err, errors.Is(err, ErrVersionMismatch)
+	r.gone = err
+	if errors.Is(err, ErrVersionMismatch) {
+		l.giveUp()
+	}
 	r.pause = min(max(r.pause+r.pause/2, firstPause), longestPause)
 	r.retry = l.clock.Now().Add(r.pause)
 	return err
@@ -56,7 +59,8 @@ func (l *Library) judge(err error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrVersionMismatch):
-		r.gone, r.final = err, true
+		r.gone = err
+		l.giveUp()
 	case errors.Is(err, ErrNoDriver):
 		now := l.clock.Now()
 		if now.Sub(r.back) > longestPause {
@@ -65,6 +69,18 @@ func (l *Library) judge(err error) {
 		r.gone, r.retry = err, now.Add(r.pause)
 	}
 }
+
+// giveUp notes that this process can never ask the driver again.
+func (l *Library) giveUp() {
+	if !l.recovery.final {
+		l.recovery.final = true
+		close(l.replaced)
+	}
+}
+
+// Replaced is closed when the driver has been replaced by one of another version:
+// only a new process can go on with it.
+func (l *Library) Replaced() <-chan struct{} { return l.replaced }
 
 func (l *Library) bringBack() error {
 	l.life.Lock()

@@ -12,19 +12,64 @@ import (
 	"greenagent/collector/procfs"
 	"greenagent/doctor"
 	"greenagent/exporter/runfile"
+	"greenagent/meter"
 	"greenagent/nvml"
 )
 
-// openGPUs starts NVML, which takes from milliseconds to seconds, or for good.
+const (
+	// shortestWait and longestWait are between attempts to open NVML, twice as long
+	// each time: the driver may be loaded later.
+	shortestWait = 500 * time.Millisecond
+	longestWait  = time.Minute
+	// awakening is how often to look whether GPUs that sleep have woken.
+	awakening = 250 * time.Millisecond
+)
+
+// openGPUs starts NVML, which takes from milliseconds to seconds, or for good. It
+// tries as long as the run lasts.
 func (m *measurement) openGPUs(ctx context.Context) {
-	machine := m.program.machine
-	begun := time.Now()
-	lib, feed, err := machine.OpenGPUs(ctx)
-	if err != nil {
-		if ctx.Err() == nil {
-			m.miss(gpus, unmeasured(err, machine.NVML))
+	for wait := shortestWait; ; wait = min(2*wait, longestWait) {
+		lib, feed, err := m.program.machine.OpenGPUs(ctx)
+		if err == nil {
+			m.addGPUs(ctx, lib, feed)
+			return
 		}
-		return
+		if ctx.Err() != nil {
+			return
+		}
+		m.mu.Lock()
+		m.noGPUs = err
+		m.mu.Unlock()
+		m.program.log.Info("not measured, so far", "type", gpus, "why", err)
+		pause := wait
+		switch {
+		case errors.Is(err, nvml.ErrPermission), errors.Is(err, nvml.ErrAbsent) && !doctor.ReachesNVML:
+			return // nothing that time mends
+		case errors.Is(err, nvml.ErrAsleep):
+			pause = awakening
+		case errors.Is(err, nvml.ErrVersionMismatch) && m.executions > 0 && wait >= 8*shortestWait:
+			m.replaced <- nil // its library has come later than the driver
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// addGPUs begins to measure them.
+func (m *measurement) addGPUs(ctx context.Context, lib *nvml.Library, feed meter.Feed) {
+	machine := m.program.machine
+	m.mu.Lock()
+	m.lib = lib
+	before := m.noGPUs
+	m.noGPUs = nil
+	m.mu.Unlock()
+	after := machine.Clock.Now().Sub(m.process.Started())
+	if before != nil && len(lib.Devices()) > 0 {
+		m.warn(fmt.Sprintf("GPUs are measured from %v after the start on; until then: %v", after.Round(100*time.Millisecond), before))
 	}
 	for _, err := range lib.Warnings() {
 		m.miss(gpus, unmeasured(err, machine.NVML))
@@ -33,7 +78,7 @@ func (m *measurement) openGPUs(ctx context.Context) {
 		m.miss(gpus, "the NVIDIA driver finds none")
 	}
 	for _, d := range feed.Source.Domains() {
-		m.program.log.Debug("opened", "domain", d.ID, "basis", d.Basis.String(), "after", time.Since(begun))
+		m.program.log.Debug("opened", "domain", d.ID, "basis", d.Basis.String(), "after", after)
 	}
 	proc := procfs.New(machine.Proc)
 	tree := collector.NewTree(procfs.New(m.proc), m.pid, theRun, nil)
@@ -52,6 +97,29 @@ func (m *measurement) openGPUs(ctx context.Context) {
 		m.warn("GPU: this is not the host's PID namespace, so that the driver's process ids may not match: start the container with --pid=host (hostPID: true)")
 	}
 	m.meter.Add(feed)
+	select {
+	case <-ctx.Done():
+	case <-lib.Replaced():
+		m.replaced <- lib
+	}
+}
+
+// lastWords adds to the warnings what is known at the end.
+func (m *measurement) lastWords(asleep time.Duration, s attribution.Snapshot) {
+	if asleep >= 100*time.Millisecond {
+		m.warn(fmt.Sprintf("the machine was suspended for %v: that time is not part of the run, and no energy is counted for it", asleep.Round(100*time.Millisecond)))
+	}
+	m.mu.Lock()
+	lib, err := m.lib, m.noGPUs
+	m.mu.Unlock()
+	if lib != nil {
+		for _, err := range lib.Warnings() { // some came later
+			m.miss(gpus, unmeasured(err, m.program.machine.NVML))
+		}
+	}
+	if err != nil && toldOfGPUs(s, nil) {
+		m.warn("GPUs: " + unmeasured(err, m.program.machine.NVML))
+	}
 }
 
 const gpus = string(collector.GPU)
@@ -73,6 +141,8 @@ func unmeasured(err error, library string) string {
 		remedy = "the driver was upgraded: restart the machine, or the container, to use the new one"
 	case errors.Is(err, nvml.ErrPermission):
 		remedy = "ask for access to /dev/nvidia*, by the group that owns them; greenagent doctor says more"
+	case errors.Is(err, nvml.ErrAsleep):
+		remedy = "it was not woken to be measured, and draws next to nothing while it sleeps"
 	case errors.Is(err, nvml.ErrLost):
 		remedy = "sudo nvidia-smi --gpu-reset, once nothing uses it, or restart the machine"
 	case errors.Is(err, nvml.ErrHung):

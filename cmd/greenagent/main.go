@@ -25,12 +25,21 @@ func main() {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	p := &program{stdout: stdout, stderr: stderr}
 	root := p.command()
+	before, err := takeOver()
+	if err != nil {
+		p.say("what was handed over cannot be read: %v", err)
+		return statusFailed
+	}
+	if p.before = before; before != nil {
+		// Flags and settings are as they were.
+		args = append([]string{"run", "--"}, before.Command...)
+	}
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	help := &complaints{Writer: stdout} // cobra does not look whether help was written
 	root.SetOut(help)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err = root.ExecuteContext(ctx)
 	if err == nil && help.err != nil {
 		err = &usageError{help.err, statusUsage}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"greenagent/collector/procfs"
 	"greenagent/exporter/runfile"
 	"greenagent/meter"
+	"greenagent/nvml"
 	"greenagent/supervise"
 )
 
@@ -39,8 +41,15 @@ type measurement struct {
 	program *program
 	options runOptions
 	process *supervise.Process
+	started time.Time     // by the wall clock
+	slept   time.Duration // the machine, before the run
 	meter   *meter.Meter
 	cancel  context.CancelFunc
+
+	// replaced is told of a driver that takes executing anew, which was done so often.
+	replaced    chan *nvml.Library
+	executions  int
+	withoutGPUs bool
 
 	// ended is the CPU time of the command itself, once it has ended.
 	ended chan struct{}
@@ -51,6 +60,8 @@ type measurement struct {
 	host sync.WaitGroup // the opening of the host's sources
 
 	mu       sync.Mutex
+	lib      *nvml.Library // once it is open
+	noGPUs   error         // why it is not, so far
 	facts    host.Facts
 	missing  []runfile.Missing
 	warnings []string
@@ -61,6 +72,9 @@ type measurement struct {
 // run runs the command and reports. It returns an error only if the command was
 // not started; after that, nothing greenagent meets with changes the status.
 func (p *program) run(ctx context.Context, o runOptions) error {
+	if p.before != nil {
+		return p.goOn(ctx, o)
+	}
 	process, err := supervise.Start(supervise.Command{Path: o.command[0], Args: o.command}, p.machine.Clock)
 	if err != nil {
 		status := statusFailed
@@ -69,13 +83,47 @@ func (p *program) run(ctx context.Context, o runOptions) error {
 		}
 		return &usageError{err, status}
 	}
-	defer process.Close()
+	m := &measurement{program: p, options: o, process: process}
 	// When the command was started by the wall clock, from one look at both.
-	started := time.Now().Add(process.Started().Sub(p.machine.Clock.Now()))
+	m.started = time.Now().Add(process.Started().Sub(p.machine.Clock.Now()))
+	m.slept = p.asleep()
+	m.attend(ctx, nil)
+	return nil
+}
+
+// goOn goes on with a run after this process has executed itself anew.
+func (p *program) goOn(ctx context.Context, o runOptions) error {
+	h := p.before
+	o.id = h.ID
+	process, err := supervise.Adopt(h.Process, p.machine.Clock)
+	if err != nil {
+		return &usageError{err, statusFailed}
+	}
+	m := &measurement{
+		program: p, options: o, process: process, started: h.Started, slept: h.Slept,
+		missing: h.Missing, warnings: h.Warnings, executions: h.Executions,
+	}
+	m.attend(ctx, h.Checkpoint)
+	return nil
+}
+
+// attend measures until the command has ended, from a checkpoint on if there is one,
+// and reports.
+func (m *measurement) attend(ctx context.Context, from *meter.Checkpoint) {
+	p, process := m.program, m.process
+	defer process.Close()
 	p.stdout, p.stderr = unhurried(p.stdout), unhurried(p.stderr)
-	m := &measurement{program: p, options: o, process: process, ended: make(chan struct{})}
+	m.ended, m.replaced = make(chan struct{}), make(chan *nvml.Library, 1)
 	p.machine.Known = p.recall()
-	m.begin(ctx)
+	m.begin(ctx, from)
+	for running := true; running; {
+		select {
+		case <-process.Done():
+			running = false
+		case lib := <-m.replaced:
+			m.executeAnew(ctx, lib)
+		}
+	}
 
 	result := process.Wait()
 	p.status = result.Code
@@ -84,7 +132,7 @@ func (p *program) run(ctx context.Context, o runOptions) error {
 	unlessAsked(func() {
 		snapshot := m.end(result)
 		remembered := p.remember(m.meter.Learnt())
-		m.tell(m.render(result, snapshot, started))
+		m.tell(m.render(result, snapshot))
 		select {
 		case <-remembered:
 		case <-time.After(remembering):
@@ -94,20 +142,39 @@ func (p *program) run(ctx context.Context, o runOptions) error {
 	if result.Reraise {
 		result.Raise()
 	}
-	return nil
 }
 
 // begin opens the sensors while the command is already running.
-func (m *measurement) begin(ctx context.Context) {
-	m.meter = meter.New(meter.Config{
+func (m *measurement) begin(ctx context.Context, from *meter.Checkpoint) {
+	config := meter.Config{
 		Clock: m.program.machine.Clock, From: m.process.Started(),
-		Observe: m.options.interval, Policy: m.options.policy, Reserved: theRun,
-	})
-	ctx, m.cancel = context.WithCancel(ctx)
+		Observe: m.options.interval, Policy: m.options.policy, Reserved: theRun, Log: m.program.log,
+	}
 	m.whoAmI()
+	if from == nil {
+		m.meter = meter.New(config)
+	} else {
+		m.meter = meter.Resume(config, from, from.Boot) // an execution is no reboot
+	}
+	ctx, m.cancel = context.WithCancel(ctx)
 	tree := collector.NewTree(procfs.New(m.proc), m.pid, theRun, m.reaped)
 	m.host.Go(func() { m.openHost(ctx, tree) })
-	go m.openGPUs(ctx)
+	if !m.withoutGPUs {
+		go m.openGPUs(ctx)
+	}
+}
+
+// hostIsOpen waits until the opening of the host's sources has come to an end, and
+// reports whether it has in that time.
+func (m *measurement) hostIsOpen(in time.Duration) bool {
+	opened := make(chan struct{})
+	go func() { m.host.Wait(); close(opened) }()
+	select {
+	case <-opened:
+		return true
+	case <-time.After(in):
+		return false
+	}
 }
 
 // reaped is the CPU time of those processes of the run that greenagent waited for.
@@ -125,24 +192,24 @@ func (m *measurement) warn(text string) {
 	m.program.log.Info("doubt", "what", text)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.warnings = append(m.warnings, text)
+	if !slices.Contains(m.warnings, text) { // said before executing anew
+		m.warnings = append(m.warnings, text)
+	}
 }
 
 func (m *measurement) miss(kind, reason string) {
 	m.program.log.Info("not measured", "type", kind, "why", reason)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.missing = append(m.missing, runfile.Missing{Type: kind, Reason: reason})
+	if missing := (runfile.Missing{Type: kind, Reason: reason}); !slices.Contains(m.missing, missing) {
+		m.missing = append(m.missing, missing)
+	}
 }
 
 // end takes the last readings.
 func (m *measurement) end(result supervise.Result) attribution.Snapshot {
 	length := result.Span.Duration()
-	opened := make(chan struct{})
-	go func() { m.host.Wait(); close(opened) }()
-	select {
-	case <-opened:
-	case <-time.After(min(max(length/opening, shortestOpening), longestOpening)):
+	if !m.hostIsOpen(min(max(length/opening, shortestOpening), longestOpening)) {
 		m.giveUpHost(length)
 	}
 	m.cancel()
@@ -154,15 +221,18 @@ func (m *measurement) end(result supervise.Result) attribution.Snapshot {
 }
 
 // render makes the record.
-func (m *measurement) render(result supervise.Result, s attribution.Snapshot, started time.Time) runfile.Run {
+func (m *measurement) render(result supervise.Result, s attribution.Snapshot) runfile.Run {
+	asleep := m.program.asleep() - m.slept
+	m.lastWords(asleep, s)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	o := m.options
+	o, started := m.options, m.started
 	length := result.Span.Duration()
 	facts := runfile.Facts{
 		ID: o.id, Name: o.name, Tags: o.tags, Command: o.command,
-		Exit:  runfile.Exit{Code: result.Code},
-		Start: started, End: started.Add(length), Duration: length,
+		Exit: runfile.Exit{Code: result.Code},
+		// The wall clock may have been set meanwhile, and is not asked again.
+		Start: started, End: started.Add(length + asleep), Duration: length,
 		Host: runfile.Host{
 			Name: runfile.Known(m.facts.Hostname), OS: runfile.Known(m.facts.OS), Kernel: runfile.Known(m.facts.Kernel),
 			CPU: runfile.Known(m.facts.CPUModel), CPUs: runfile.Known(m.facts.LogicalCPUs),
@@ -188,7 +258,11 @@ func (m *measurement) render(result supervise.Result, s attribution.Snapshot, st
 		}
 	}
 	if !toldOfGPUs(s, m.missing) {
-		facts.Missing = append(facts.Missing, runfile.Missing{Type: gpus, Reason: unopened(length)})
+		reason := unopened(length)
+		if m.noGPUs != nil {
+			reason = unmeasured(m.noGPUs, m.program.machine.NVML)
+		}
+		facts.Missing = append(facts.Missing, runfile.Missing{Type: gpus, Reason: reason})
 	}
 	return runfile.Render(facts, s, runfile.Site{Factor: o.factor, PUE: o.site})
 }

@@ -1,15 +1,18 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"greenagent/collector/procfs"
 	"greenagent/exporter/prose"
 	"greenagent/meter"
 )
@@ -25,6 +28,9 @@ type program struct {
 	machine        meter.Machine
 	logging        logFlags
 	log            *slog.Logger
+	flags          map[string]json.RawMessage    // of the subcommand, that have a value
+	suspended      func() (time.Duration, error) // nil: as the clocks tell
+	before         *handed                       // nil unless this process goes on from itself
 }
 
 // statusUsage is the exit status for a command line that makes no sense.
@@ -63,9 +69,15 @@ a file.`,
 			if cmd.Name() == "help" { // must help with settings too
 				return nil
 			}
-			if p.from, p.calibrations, err = settle(cmd, p.config); err != nil {
+			if p.before != nil {
+				p.calibrations, err = p.before.Calibrated, setFlags(cmd, p.before.Flags)
+			} else {
+				p.from, p.calibrations, err = settle(cmd, p.config)
+			}
+			if err != nil {
 				return err
 			}
+			p.flags = flagsOf(cmd)
 			if p.log, err = p.logging.open(lateBound{&p.stderr}, p.from); err != nil {
 				return &usageError{err, statusUsage}
 			}
@@ -131,4 +143,18 @@ func (p *program) say(format string, args ...any) {
 		text = slices.Concat(text[:head], []rune(" … "), text[len(text)-tail:])
 	}
 	fmt.Fprintf(p.stderr, "greenagent: %s\n", string(text))
+}
+
+// asleep returns for how long the machine was suspended since it was started, 0
+// where that is not known.
+func (p *program) asleep() time.Duration {
+	suspended := p.suspended
+	if suspended == nil {
+		suspended = procfs.Suspended
+	}
+	d, err := suspended()
+	if err != nil {
+		return 0
+	}
+	return d
 }
