@@ -124,7 +124,6 @@ func (l *Ledger) weigh(c *Cut) (method collector.Method, weighty int) {
 	}
 	method = collector.ByGPM
 	if !slices.ContainsFunc(p.weights, func(w uint64) bool { return w > 0 }) {
-		// Contexts alone keep a device out of its lowest state.
 		method = collector.BySlices
 		for i := range a.Usage {
 			u := &a.Usage[i]
@@ -144,15 +143,65 @@ func (l *Ledger) weigh(c *Cut) (method collector.Method, weighty int) {
 	return method, weighty
 }
 
+// idle reports whether nobody was at work in a place: GPM, which tells of it, shows a
+// little at all times.
+func idle(a *collector.Activity) bool {
+	if a.Method != collector.ByGPM || len(a.Usage) == 0 {
+		return false
+	}
+	var busy, size float64
+	for i := range a.Places {
+		busy += float64(a.Places[i].Busy)
+		size += float64(a.Places[i].Size)
+	}
+	return busy <= size/1000
+}
+
+// bookContexts divides what a device draws for contexts in equal parts among those
+// who hold one: all of it while nobody is at work, and as much at other times. It
+// returns what is left.
+func (l *Ledger) bookContexts(domain int, amount energy.Energy, c *Cut) energy.Energy {
+	a, s := c.Activity, &l.sharings[domain]
+	context := s.contextOf(amount, c)
+	if idle(a) {
+		context = amount
+		if c.Floor > 0 && c.Interval.Duration() >= quiet {
+			s.context.learn(amount.Over(c.Interval.Duration()))
+		}
+	} else {
+		s.context.last = 0
+	}
+	var ok bool
+	if l.contexts, ok = l.split(l.contexts, context, c, byPresence, nil); !ok {
+		return amount
+	}
+	method := collector.ByPresence
+	if len(a.Usage) == 1 {
+		method = collector.BySole
+	}
+	l.balances[domain].Methods[method] += context
+	for i := range a.Usage {
+		if e := (Entry{Dynamic: l.contexts[i]}); e.Dynamic > 0 {
+			if c.Floor > 0 {
+				e.Context = e.Dynamic
+			}
+			l.charge(l.account(&a.Usage[i]), domain, e)
+		}
+	}
+	return amount - context
+}
+
 // bookPlaces divides what is above idle by what places did. It reports false if
 // nothing is known of that.
 func (l *Ledger) bookPlaces(domain int, amount energy.Energy, c *Cut) bool {
 	a, b, p := c.Activity, &l.balances[domain], &l.places
 	by, weighty := l.weigh(c)
-	p.shares = slices.Grow(p.shares[:0], len(a.Places))[:len(a.Places)]
-	if !l.splitter.Split(amount, p.weights, p.shares) {
+	if weighty == 0 {
 		return false
 	}
+	amount = l.bookContexts(domain, amount, c)
+	p.shares = slices.Grow(p.shares[:0], len(a.Places))[:len(a.Places)]
+	l.splitter.Split(amount, p.weights, p.shares) // there is a weight
 	l.shares = slices.Grow(l.shares[:0], len(a.Usage))[:len(a.Usage)]
 	clear(l.shares)
 	for i, share := range p.shares {

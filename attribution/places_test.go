@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"greenagent/attribution"
 	"greenagent/collector"
@@ -46,7 +47,7 @@ func TestPlaces(t *testing.T) {
 		"a place at work with nobody known in it": {attribution.None, board(collector.ByGPM, 600, 200, 200),
 			want{450 * joule, 150 * joule, 200 * joule, 200 * joule, 70 * joule, 10 * joule, 0}},
 		"nobody at work": {attribution.None, board(collector.ByGPM),
-			want{450 * joule, 150 * joule, 400 * joule, 0, 70 * joule, 10 * joule, 0}},
+			want{333 * joule, 333 * joule, 333 * joule, 0, 70 * joule, 10 * joule, 0}},
 		"by size": {attribution.Equal, board(collector.BySlices),
 			want{450 * joule, 150 * joule, 400 * joule, 0, 20 * joule, 10 * joule, 50 * joule}},
 		"by memory": {attribution.Memory, board(collector.BySlices),
@@ -73,14 +74,36 @@ func TestPlaces(t *testing.T) {
 				}
 			}
 			// Halves of a joule are rounded as the parts of a place.
-			if abs(got.one-test.want.one) > joule/2 || abs(got.two-test.want.two) > joule {
-				t.Errorf("in the first place: %v and %v, want %v and %v", got.one, got.two, test.want.one, test.want.two)
+			if abs(got.one-test.want.one) > joule || abs(got.two-test.want.two) > joule || abs(got.three-test.want.three) > joule {
+				t.Errorf("dynamic: %v, %v and %v, want %v, %v and %v", got.one, got.two, got.three, test.want.one, test.want.two, test.want.three)
 			}
-			got.one, got.two = test.want.one, test.want.two
+			got.one, got.two, got.three = test.want.one, test.want.two, test.want.three
 			if got != test.want {
 				t.Errorf("got  %+v\nwant %+v", got, test.want)
 			}
 		})
+	}
+}
+
+// TestContextsInPlaces: what a device draws while contexts are held and nobody is at
+// work is learnt, and then divided equally also while somebody is.
+func TestContextsInPlaces(t *testing.T) {
+	l := attribution.NewLedger(attribution.Config{Domains: 1})
+	second := energy.Instant(time.Second)
+	for i := range energy.Instant(3) {
+		l.Book(0, attribution.Cut{Interval: energy.Interval{Start: i * second, End: (i + 1) * second},
+			Energy: 100 * joule, Floor: 70 * joule, Activity: board(collector.ByGPM)})
+	}
+	if p := l.Context(0); p != 30*energy.Watt {
+		t.Errorf("contexts draw %v, want 30 W", p)
+	}
+	l.Book(0, attribution.Cut{Interval: energy.Interval{Start: 3 * second, End: 4 * second},
+		Energy: 200 * joule, Floor: 70 * joule, Activity: board(collector.ByGPM, 0, 2000)})
+	if e := l.Owned(1, 0); e.Dynamic != 80*joule || e.Context != 80*joule {
+		t.Errorf("idle all the time: %+v", e)
+	}
+	if e := l.Owned(2, 0); e.Dynamic != 140*joule || e.Context != 40*joule {
+		t.Errorf("at work in the end: %+v", e)
 	}
 }
 
