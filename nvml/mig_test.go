@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -240,4 +241,25 @@ func TestActivityAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, read); n > 6 || len(active) != 2 {
 		t.Errorf("%v allocations for %d instances", n, len(active))
 	}
+}
+
+func TestConcurrentUseOfInstances(t *testing.T) {
+	lib, in := open(t, scenario.Node{Devices: []scenario.Device{cut(scenario.Hopper("GPU-0"))}})
+	var callers sync.WaitGroup
+	for range 3 {
+		callers.Go(func() {
+			var p nvml.Partition
+			for range 30 {
+				in.Advance(70 * time.Millisecond)
+				active, err := lib.Activity(0, nil)
+				if err != nil || len(active) > 2 {
+					t.Errorf("%+v, %v", active, err)
+				}
+				if err := lib.Partition(0, &p); err != nil || len(p.Instances) != 2 {
+					t.Errorf("%+v, %v", p, err)
+				}
+			}
+		})
+	}
+	callers.Wait()
 }
