@@ -24,7 +24,7 @@ import (
 // NVML cannot be loaded twice into a process. When the driver was replaced,
 // greenagent therefore executes itself anew under the running command: the meter's
 // state goes with it through a file in memory, and the command does not notice
-// (docs/adr/0008-execute-anew.md).
+// (docs/adr/0007-execute-anew.md).
 
 const (
 	// mostExecutions bounds how often that is done in one run.

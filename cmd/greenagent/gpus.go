@@ -106,7 +106,7 @@ func (m *measurement) addGPUs(ctx context.Context, lib *nvml.Library, feed meter
 
 // lastWords adds to the warnings what is known at the end.
 func (m *measurement) lastWords(asleep time.Duration, s attribution.Snapshot) {
-	if asleep >= 100*time.Millisecond {
+	if asleep > 0 {
 		m.warn(fmt.Sprintf("the machine was suspended for %v: that time is not part of the run, and no energy is counted for it", asleep.Round(100*time.Millisecond)))
 	}
 	m.mu.Lock()

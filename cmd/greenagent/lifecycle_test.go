@@ -3,15 +3,19 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"greenagent/energy"
 	"greenagent/exporter/runfile"
 	"greenagent/scenario"
+	"greenagent/supervise"
 )
 
 // announceAgain makes the scenario known once more, to a greenagent that has executed
@@ -179,3 +183,45 @@ func TestAsleep(t *testing.T) {
 	}
 }
 
+
+// TestDriverUpgradeFails: where greenagent cannot be executed anew, as its environment
+// is too long for what is now left for it, it goes on without GPUs and says so.
+func TestDriverUpgradeFails(t *testing.T) {
+	if _, err := exec.LookPath("prlimit"); err != nil {
+		t.Skip("needs prlimit(1)")
+	}
+	for i := range 3 { // half a MiB with what the kernel allows at least, a quarter of the stack
+		t.Setenv(fmt.Sprintf("LONG_%d", i), strings.Repeat("x", 100<<10))
+	}
+	node := steady()
+	node.Reload(1200*time.Millisecond, 100*time.Millisecond, "580.82.07")
+	r := measureGPUs(t, node, announce+"prlimit --pid $PPID --stack=262144; sleep 3; exit 18")
+	unharmed(t, r.measured, 18, 3*second)
+	for i := range node.Devices {
+		r.bounded(t, i, r.to-1200*time.Millisecond)
+	}
+	if !r.said("failed: execve: argument list too long") {
+		t.Errorf("warnings %q\n%s", r.record.Warnings, r.stderr)
+	}
+	if cpu := r.domain(t, "cpu"); unobserved(cpu) > 300*time.Millisecond || *cpu.Energy == 0 {
+		t.Errorf("CPU: %v, unobserved for %v", *cpu.Energy, unobserved(cpu))
+	}
+}
+
+// TestSuspended: the time the machine was suspended is none of the run's, and is told.
+func TestSuspended(t *testing.T) {
+	t.Parallel()
+	const asleep = 90 * time.Minute
+	m := idle("/proc", t.TempDir())
+	m.program.suspended = func() (time.Duration, error) { return time.Hour + asleep, nil }
+	m.slept, m.started = time.Hour, time.Date(2026, 11, 1, 23, 0, 0, 0, time.UTC)
+	from := m.program.machine.Clock.Now()
+	s := m.meter.Finish(from.Add(10*time.Second), 0)
+	r := m.render(supervise.Result{Span: energy.Interval{Start: from, End: from.Add(10 * time.Second)}}, s)
+	if time.Duration(r.Duration) != 10*time.Second || !r.Start.Equal(m.started) || r.End.Sub(r.Start) != asleep+10*time.Second {
+		t.Errorf("from %v to %v, for %v", r.Start, r.End, time.Duration(r.Duration))
+	}
+	if !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.Contains(w, "suspended for 1h30m0s") }) {
+		t.Errorf("warnings %q", r.Warnings)
+	}
+}

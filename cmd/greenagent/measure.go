@@ -223,6 +223,9 @@ func (m *measurement) end(result supervise.Result) attribution.Snapshot {
 // render makes the record.
 func (m *measurement) render(result supervise.Result, s attribution.Snapshot) runfile.Run {
 	asleep := m.program.asleep() - m.slept
+	if asleep < 100*time.Millisecond { // no suspension is so short; the clocks are read one after the other
+		asleep = 0
+	}
 	m.lastWords(asleep, s)
 	m.mu.Lock()
 	defer m.mu.Unlock()
