@@ -35,24 +35,24 @@ func (l *Library) listPartition(g *gpu, _ uint64) error {
 		return err
 	}
 	s, p := l.symbols, &g.partition
-	if !s.migMode || !s.migCount || s.migHandle == nil || !s.migGPU || !s.migPart || g.raw == nil {
+	if s.migMode == nil || s.migCount == nil || s.migHandle == nil || !s.migGPU || !s.migPart || g.raw == nil {
 		g.mig.preclude()
 	}
 	if g.mig.absent() {
 		return nil
 	}
 	promised := g.mig.proven
-	mode, _, ret := g.handle.GetMigMode()
+	enabled, ret := l.migMode(g)
 	err := g.mig.learn(ret)
 	refused := err != nil && !promised && sentinel(ret) == ErrUnsupported
 	if err != nil && !refused {
 		return g.mark(g.failure("MIG mode", ret, err))
 	}
-	if refused || mode != driver.DEVICE_MIG_ENABLE {
+	if refused || !enabled {
 		*p = Partition{Instances: p.Instances[:0]}
 		return nil
 	}
-	count, ret := g.handle.GetMaxMigDeviceCount()
+	count, ret := l.mostParts(g)
 	if ret != driver.SUCCESS {
 		return g.mark(g.failure("MIG device count", ret, sentinel(ret)))
 	}

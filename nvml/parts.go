@@ -3,6 +3,12 @@
 package nvml
 
 /*
+static unsigned mig_mode(void *f, void *device, unsigned *current, unsigned *pending) {
+	return ((unsigned (*)(void *, unsigned *, unsigned *))f)(device, current, pending);
+}
+static unsigned most(void *f, void *device, unsigned *count) {
+	return ((unsigned (*)(void *, unsigned *))f)(device, count);
+}
 static unsigned part(void *f, void *device, unsigned index, void **handle) {
 	return ((unsigned (*)(void *, unsigned, void **))f)(device, index, handle);
 }
@@ -49,6 +55,7 @@ const uuidSize = 96
 type parts struct {
 	pointer *unsafe.Pointer
 	uuid    [uuidSize]byte
+	numbers [2]C.uint
 	support C.support
 	metrics *C.metrics
 }
@@ -60,6 +67,19 @@ func (b *parts) result() *unsafe.Pointer {
 	}
 	*b.pointer = nil
 	return b.pointer
+}
+
+func (l *Library) migMode(g *gpu) (enabled bool, ret driver.Return) {
+	n := &g.gpm.parts.numbers
+	ret = driver.Return(C.mig_mode(l.symbols.migMode, g.raw, &n[0], &n[1]))
+	return n[0] == driver.DEVICE_MIG_ENABLE, ret
+}
+
+// mostParts returns how many MIG devices there can be.
+func (l *Library) mostParts(g *gpu) (int, driver.Return) {
+	n := &g.gpm.parts.numbers
+	ret := driver.Return(C.most(l.symbols.migCount, g.raw, &n[0]))
+	return int(n[0]), ret
 }
 
 // part returns the handle of a MIG device, which is good for as long as that is.

@@ -23,16 +23,16 @@ import (
 // found here first. Where NVML versioned a function, any version will do:
 // go-nvml calls the newest it finds.
 type symbols struct {
-	driverVersion, handleByUUID                    bool
-	name, serial, pci, architecture, capability    bool
-	limit, limits, memory, rates                   bool
-	temperature, clocks, performance               bool
-	fieldValues, energy, power                     bool
-	migMode, migCount, migGPU, migPart, attributes bool
+	driverVersion, handleByUUID                 bool
+	name, serial, pci, architecture, capability bool
+	limit, limits, memory, rates                bool
+	temperature, clocks, performance            bool
+	fieldValues, energy, power                  bool
+	migGPU, migPart, attributes                 bool
 
 	// Called through their address, see lists.go and parts.go; nil where missing.
 	compute, graphics, mps, utilization, samples unsafe.Pointer
-	uuid, migHandle                              unsafe.Pointer
+	uuid, migMode, migCount, migHandle           unsafe.Pointer
 	gpm                                          gpmSymbols
 	// The lists of drivers before 450 have shorter entries.
 	computeShort, graphicsShort, mpsShort bool
@@ -70,8 +70,8 @@ func find() (*symbols, error) {
 		fieldValues:   address("nvmlDeviceGetFieldValues") != nil,
 		energy:        address("nvmlDeviceGetTotalEnergyConsumption") != nil,
 		power:         address("nvmlDeviceGetPowerUsage") != nil,
-		migMode:       address("nvmlDeviceGetMigMode") != nil,
-		migCount:      address("nvmlDeviceGetMaxMigDeviceCount") != nil,
+		migMode:       address("nvmlDeviceGetMigMode"),
+		migCount:      address("nvmlDeviceGetMaxMigDeviceCount"),
 		migHandle:     address("nvmlDeviceGetMigDeviceHandleByIndex"),
 		uuid:          address("nvmlDeviceGetUUID"),
 		migGPU:        address("nvmlDeviceGetGpuInstanceId") != nil,

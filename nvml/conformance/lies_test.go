@@ -3,6 +3,7 @@ package conformance
 import (
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,8 @@ type liar struct {
 	list   func([]nvml.Process) []nvml.Process
 	active func([]nvml.Utilization) []nvml.Utilization
 	ring   func(since uint64, ring []nvml.PowerSample) []nvml.PowerSample
+	parts  func(p *nvml.Partition)
+	work   func([]nvml.InstanceActivity) []nvml.InstanceActivity
 }
 
 func (l *liar) Sample(device int, s *nvml.Sample) error {
@@ -64,6 +67,22 @@ func (l *liar) PowerSamples(device int, since uint64, dst []nvml.PowerSample) ([
 	return dst, err
 }
 
+func (l *liar) Partition(device int, p *nvml.Partition) error {
+	err := l.Library.Partition(device, p)
+	if l.parts != nil {
+		l.parts(p)
+	}
+	return err
+}
+
+func (l *liar) Activity(device int, dst []nvml.InstanceActivity) ([]nvml.InstanceActivity, error) {
+	dst, err := l.Library.Activity(device, dst)
+	if l.work != nil {
+		dst = l.work(dst)
+	}
+	return dst, err
+}
+
 var lies = map[string]liar{
 	"counter falls":      {sample: func(n int, s *nvml.Sample, _ *error) { s.Counter -= energy.Energy(n) * energy.Kilojoule }},
 	"counter stands":     {sample: func(_ int, s *nvml.Sample, _ *error) { s.Counter = energy.Joule }},
@@ -94,6 +113,21 @@ var lies = map[string]liar{
 		}
 		return r
 	}},
+	"instance twice":     {parts: func(p *nvml.Partition) { p.Instances = append(p.Instances, p.Instances[0]) }},
+	"instance too large": {parts: func(p *nvml.Partition) { p.Instances[0].Slices++ }},
+	"too many slices":    {parts: func(p *nvml.Partition) { p.Slices = 5 }},
+	"slices without MIG": {parts: func(p *nvml.Partition) { p.Enabled = false }},
+	"busier than can be": {work: func(w []nvml.InstanceActivity) []nvml.InstanceActivity {
+		return change(w, func(a *nvml.InstanceActivity) { a.SM = 1_000_001 })
+	}},
+	"work of nobody": {work: func(w []nvml.InstanceActivity) []nvml.InstanceActivity {
+		return change(w, func(a *nvml.InstanceActivity) { a.GPUInstance = 9 })
+	}},
+	"work out of order": {work: func(w []nvml.InstanceActivity) []nvml.InstanceActivity { slices.Reverse(w[min(1, len(w)):]); return w }},
+	"work of no time": {work: func(w []nvml.InstanceActivity) []nvml.InstanceActivity {
+		return change(w, func(a *nvml.InstanceActivity) { a.Over = 0 })
+	}},
+	"no work ever":  {work: func(w []nvml.InstanceActivity) []nvml.InstanceActivity { return w[:min(1, len(w))] }},
 	"status absurd": {status: func(s *nvml.Status) { s.Temperature = 4000 }},
 	"status empty": {status: func(s *nvml.Status) {
 		*s = nvml.Status{Limit: -1, Temperature: -1, SMClock: -1, MemoryClock: -1, SMUtilization: -1, MemoryUsed: -1, PerformanceState: -1}
@@ -116,6 +150,10 @@ func TestLiesAreNoticed(t *testing.T) {
 			t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
 				d := scenario.Hopper("GPU-0")
 				d.Loads = []scenario.Load{{PID: 5, Power: scenario.Steady(300 * energy.Watt), Memory: 1 << 30}}
+				if lie.parts != nil || lie.work != nil {
+					d.Instances = []scenario.Instance{{UUID: "MIG-0", GPUInstance: 1, Slices: 3}, {UUID: "MIG-1", GPUInstance: 2, Slices: 4}}
+					d.Loads[0].Instance = "MIG-1"
+				}
 				clock := sim.NewClock(energy.Instant(time.Hour))
 				lie.Library = sim.New(scenario.Node{Devices: []scenario.Device{d}}, clock, clock.Now())
 				clock.Advance(time.Minute)
