@@ -2,6 +2,7 @@ package attribution_test
 
 import (
 	"testing"
+	"time"
 
 	"greenagent/attribution"
 	"greenagent/collector"
@@ -22,14 +23,17 @@ func crowd(n int) *collector.Activity {
 
 // TestBookingAllocatesNothing once every process has its row.
 func TestBookingAllocatesNothing(t *testing.T) {
-	for policy := attribution.None; policy <= attribution.Reserved; policy++ {
-		l := attribution.NewLedger(attribution.Config{Domains: 2, Policy: policy})
-		cut := attribution.Cut{Energy: 123456789 * energy.Microjoule, Floor: 23456789, Activity: crowd(5000)}
-		book := func() { l.Book(1, cut) }
-		book() // opens the rows
-		book() // and finds that none can be merged
-		if n := testing.AllocsPerRun(20, book); n != 0 {
-			t.Errorf("%v: %v allocations", policy, n)
+	for method := range collector.Methods {
+		for policy := attribution.None; policy <= attribution.Reserved; policy++ {
+			l := attribution.NewLedger(attribution.Config{Domains: 2, Policy: policy})
+			cut := attribution.Cut{Energy: 123456789 * energy.Microjoule, Floor: 23456789, Activity: crowd(5000)}
+			cut.Interval.End, cut.Activity.Method = energy.Instant(time.Second), method
+			book := func() { l.Book(1, cut) }
+			book() // opens the rows
+			book() // and finds that none can be merged
+			if n := testing.AllocsPerRun(20, book); n != 0 {
+				t.Errorf("%v, %v: %v allocations", method, policy, n)
+			}
 		}
 	}
 }

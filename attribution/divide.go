@@ -116,7 +116,6 @@ func (l *Ledger) bookDynamic(domain int, amount energy.Energy, c *Cut) {
 	}
 	context := s.contextOf(amount, c)
 	l.contexts, _ = l.split(l.contexts, context, c, byPresence, nil)
-	there := l.weight()
 	method, ok := l.divide(amount-context, method, c, s)
 	if !ok {
 		b.Unattributed += amount
@@ -127,31 +126,38 @@ func (l *Ledger) bookDynamic(domain int, amount energy.Energy, c *Cut) {
 	if c.Activity.Concurrent && len(present) > 1 {
 		b.Concurrent += amount
 	}
-	doubt := doubt{method: method, amount: float64(amount - context), cut: c, sharing: s, sum: l.weight(), presence: there}
+	l.bookShares(domain, doubt{method: method, amount: float64(amount - context), cut: c, sharing: s, sum: l.weight()})
+	s.pay(float64(amount-context), method)
+}
+
+// bookShares charges the shares of a division, and states its doubt for each process
+// and each owner.
+func (l *Ledger) bookShares(domain int, d doubt) {
+	present := d.cut.Activity.Usage
 	for i := range present {
-		u := &present[i]
-		p := doubt.of(i, l.shares[i])
-		owner := l.tally(u.Owner)
+		p := d.of(i, l.shares[i])
+		d.whole.add(p)
+		owner := l.tally(present[i].Owner)
 		if owner.round != l.round {
 			owner.round, owner.portion = l.round, portion{}
 		}
 		owner.portion.add(p)
+	}
+	for i := range present {
+		u := &present[i]
 		e := Entry{Dynamic: l.shares[i] + l.contexts[i], Context: l.contexts[i]}
-		e.Variance, e.Systematic = doubt.stated(p)
+		e.Variance, e.Systematic = d.stated(d.of(i, l.shares[i]))
 		// Who was there and not seen active may have been.
 		if e != (Entry{}) {
 			l.charge(l.account(u), domain, e)
 		}
-	}
-	for i := range present {
-		if t := l.tally(present[i].Owner); t.round == l.round {
-			variance, systematic := doubt.stated(t.portion)
+		if t := l.tally(u.Owner); t.round == l.round {
+			variance, systematic := d.stated(t.portion)
 			t.entries[domain].Variance += variance
 			t.entries[domain].Systematic += systematic
 			t.round = 0 // once for each
 		}
 	}
-	s.pay(float64(amount-context), method)
 }
 
 // divide leaves the shares of an amount in l.shares and says by what it went.

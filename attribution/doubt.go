@@ -9,12 +9,12 @@ import (
 
 // doubt states how uncertain a division is.
 type doubt struct {
-	method   collector.Method
-	amount   float64 // µJ
-	cut      *Cut
-	sharing  *sharing
-	sum      float64 // of the weights
-	presence float64 // of all, ns
+	method  collector.Method
+	amount  float64 // µJ
+	cut     *Cut
+	sharing *sharing
+	sum     float64 // of the weights
+	whole   portion // of all those present
 }
 
 // portion is what one process, or one owner, has of an interval: what its doubt
@@ -23,7 +23,9 @@ type portion struct {
 	share    float64 // µJ charged
 	tags     float64 // of the window
 	worth    float64 // of these tags, µJ
-	variance float64 // of worth, by not knowing the level, µJ²
+	told     float64 // the variance of worth where levels are told, µJ²
+	untold   float64 // and where they are not
+	rest     float64 // the worth of those, which have what the others leave
 	presence float64 // for how long, ns
 	parts    int     // processes with a share
 }
@@ -32,7 +34,9 @@ func (p *portion) add(q portion) {
 	p.share += q.share
 	p.tags += q.tags
 	p.worth += q.worth
-	p.variance += q.variance
+	p.told += q.told
+	p.untold += q.untold
+	p.rest += q.rest
 	p.presence += q.presence
 	p.parts += q.parts
 }
@@ -46,9 +50,14 @@ func (d *doubt) of(i int, share energy.Energy) portion {
 	if d.method == collector.ByUtilization {
 		q := &d.sharing.parties[i]
 		p.tags, p.worth, p.presence = q.tags, q.tags*q.level, float64(presence(&d.cut.Activity.Usage[i], d.cut.Interval))
-		p.variance = p.worth * p.worth * q.spread
+		variance := p.worth * p.worth * q.spread
 		if d.cut.Activity.Concurrent {
-			p.variance *= concurrent
+			variance *= concurrent
+		}
+		if q.known() {
+			p.told = variance
+		} else {
+			p.untold, p.rest = variance, p.worth
 		}
 	}
 	return p
@@ -88,12 +97,12 @@ func (d *doubt) stated(p portion) (variance, systematic float64) {
 // two tags either way. Unlike levels move it by the slope of sℓ/(sℓ+(1−s)r).
 func (d *doubt) sampling(p portion) float64 {
 	s := d.sharing
-	if s.tags <= 0 {
+	if s.tags <= 0 || p.presence >= d.whole.presence { // whose tag it is, it is one of its own
 		return 0
 	}
 	share := (p.tags + 2) / (s.tags + 4)
 	slope := 1.0
-	if all := s.worth(); p.tags > 0 && s.tags > p.tags && all > p.worth {
+	if all := d.whole.worth; p.tags > 0 && s.tags > p.tags && all > p.worth {
 		level, rest := p.worth/p.tags, (all-p.worth)/(s.tags-p.tags)
 		mean := share*level + (1-share)*rest
 		slope = level * rest / (mean * mean)
@@ -107,24 +116,27 @@ func (d *doubt) sampling(p portion) float64 {
 // for. All levels together are known, by the energy there is: who has all tags has
 // no such doubt.
 func (d *doubt) levels(p portion) float64 {
-	s := d.sharing
-	var all, worth float64
-	for i := range s.parties {
-		w := s.parties[i].tags * s.parties[i].level
-		worth += w
-		all += w * w * s.parties[i].spread
-	}
-	if d.cut.Activity.Concurrent {
-		all *= concurrent
-	}
-	if worth <= 0 || all <= 0 {
+	all := d.whole
+	if all.worth <= 0 {
 		return 0
 	}
-	open := d.amount / worth * math.Sqrt(p.variance*max(0, 1-p.variance/all))
+	open := d.amount / all.worth * math.Sqrt(max(0, p.off(all)))
 	if d.cut.Activity.Concurrent {
 		return open
 	}
-	return s.turns.open() * min(open, d.ceiling(p))
+	return d.sharing.turns.open() * min(open, d.ceiling(p))
+}
+
+// off returns the variance of a portion's worth where all that is worth anything is
+// known to be worth what there is: of those whose levels are told, what these leave
+// to the others, and who of the others has how much of it.
+func (p portion) off(all portion) float64 {
+	if all.rest <= 0 {
+		return p.told * (1 - p.told/max(all.told, math.SmallestNonzeroFloat64))
+	}
+	part := p.rest / all.rest
+	among := p.untold * (1 - p.untold/max(all.untold, math.SmallestNonzeroFloat64))
+	return p.told*(1-part)*(1-part) + (all.told-p.told)*part*part + among
 }
 
 // overshoot is what a device may draw, in parts of its limit, for as short as a turn
@@ -140,18 +152,10 @@ func (d *doubt) ceiling(p portion) float64 {
 	}
 	most := overshoot*float64(d.cut.Limit.For(d.cut.Interval.Duration())) - float64(d.cut.Floor)
 	part := p.tags / s.tags
-	charged := p.worth / s.worth() * d.amount
+	charged := p.worth / d.whole.worth * d.amount
 	up := part*most - charged
 	down := charged - max(0, d.amount-(1-part)*most)
 	return max(up, down, 0) / energy.Coverage * 1.1
-}
-
-// worth returns that of the window's tags, µJ.
-func (s *sharing) worth() (sum float64) {
-	for i := range s.parties {
-		sum += s.parties[i].tags * s.parties[i].level
-	}
-	return sum
 }
 
 // contexts returns the standard uncertainty by not knowing what is for contexts: it
@@ -162,5 +166,5 @@ func (d *doubt) contexts(p portion) float64 {
 	if unknown == 0 || s.tags <= 0 {
 		return 0
 	}
-	return float64(unknown.For(v)) * math.Abs(p.presence/d.presence-p.tags/s.tags)
+	return float64(unknown.For(v)) * math.Abs(p.presence/d.whole.presence-p.tags/s.tags)
 }

@@ -21,9 +21,10 @@ const domains = 3
 func activities() *rapid.Generator[collector.Activity] {
 	return rapid.Custom(func(t *rapid.T) collector.Activity {
 		a := collector.Activity{
-			Method:  collector.Method(rapid.IntRange(int(collector.ByNothing), int(collector.Methods)-1).Draw(t, "method")),
-			Samples: rapid.Float64Range(0, 72).Draw(t, "samples"),
-			Step:    rapid.Uint64Range(0, 1e7).Draw(t, "step"),
+			Method:     collector.Method(rapid.IntRange(int(collector.ByNothing), int(collector.Methods)-1).Draw(t, "method")),
+			Samples:    rapid.Float64Range(0, 72).Draw(t, "samples"),
+			Step:       rapid.Uint64Range(0, 1e7).Draw(t, "step"),
+			Concurrent: rapid.Bool().Draw(t, "concurrent"),
 		}
 		whole := rapid.OneOf(rapid.Just(uint64(0)), rapid.Uint64Range(0, 1e12), rapid.Uint64())
 		for i := range rapid.IntRange(0, 4).Draw(t, "places") {
@@ -39,6 +40,7 @@ func activities() *rapid.Generator[collector.Activity] {
 				Process: p, Owner: collector.Owner(id % 3),
 				Busy:   rapid.OneOf(rapid.Just(uint64(0)), rapid.Uint64()).Draw(t, "busy"),
 				Memory: rapid.OneOf(rapid.Just(int64(0)), rapid.Int64()).Draw(t, "memory"),
+				From:   energy.Instant(rapid.Int64Range(0, 100e9).Draw(t, "from")),
 				Place:  rapid.IntRange(-1, len(a.Places)-1).Draw(t, "place"),
 			})
 		}
@@ -76,7 +78,7 @@ func sums(t *rapid.T, l *attribution.Ledger, want *[domains]energy.Energy) {
 		processes, owners := b.Idle+b.Unattributed, b.Idle+b.Unattributed
 		for _, a := range l.Accounts() {
 			e := a.Entries[i]
-			if e.Dynamic < 0 || e.Idle < 0 || e.Variance < 0 {
+			if e.Dynamic < 0 || e.Idle < 0 || e.Context < 0 || e.Context > e.Dynamic || !(e.Variance >= 0) || !(e.Systematic >= 0) {
 				t.Fatalf("domain %d: process %v has %+v", i, a.Process, e)
 			}
 			processes += e.Dynamic + e.Idle
@@ -105,11 +107,17 @@ func TestNothingIsLost(t *testing.T) {
 		l := attribution.NewLedger(ledgers().Draw(t, "ledger"))
 		var booked [domains]energy.Energy
 		before := map[collector.Owner]energy.Energy{}
+		now := energy.Instant(1)
 		for range rapid.IntRange(1, 40).Draw(t, "bookings") {
 			domain := rapid.IntRange(0, domains-1).Draw(t, "domain")
 			a := activities().Draw(t, "activity")
 			e := energies().Draw(t, "energy")
-			l.Book(domain, attribution.Cut{Energy: e, Floor: energies().Draw(t, "floor"), Activity: &a})
+			v := energy.Interval{Start: now, End: now + energy.Instant(rapid.Int64Range(0, 3e9).Draw(t, "length"))}
+			now = v.End
+			l.Book(domain, attribution.Cut{
+				Interval: v, Energy: e, Floor: energies().Draw(t, "floor"), Activity: &a,
+				Limit: energy.Power(rapid.Int64Range(0, int64(energy.Kilowatt)).Draw(t, "limit")),
+			})
 			booked[domain] += e
 			sums(t, l, &booked)
 			for owner := range collector.Owner(4) {

@@ -33,8 +33,9 @@ const (
 	enough = 14
 	// unlike is the relative standard deviation of the levels of processes of which
 	// nothing is known: powers between a fifth of the limit and all of it, uniform,
-	// have 0.38, and two of 400 W and 100 W on one device must lie within the bound.
-	unlike = 0.45
+	// have 0.38, and two of 400 W and 100 W on one device must lie within the bound,
+	// too.
+	unlike = 0.5
 	// phases is that of one process from one time to another.
 	phases = 0.1
 	// fading is the time after which nothing is known of it any more, in hours.
@@ -57,8 +58,8 @@ func (s *sharing) alone(e float64, c *Cut) {
 	s.at = c.Interval.End
 	if s.tagged > 0 {
 		p := &s.parties[0]
-		p.own.add(e, s.tagged, c.Activity.Samples, window, s.at)
-		s.pool.add(e, s.tagged, 0, window, s.at)
+		p.own.add(e, s.tagged, c.Activity.Samples, 3*window, s.at)
+		s.pool.add(e, s.tagged, 0, 3*window, s.at)
 	}
 }
 
@@ -75,7 +76,7 @@ func (s *sharing) learn(e float64) {
 		return
 	}
 	if inner := s.turns.take(s, p, e); inner.tags > 0 {
-		p.own.add(inner.energy, inner.tags, inner.tags, window, s.at)
+		p.own.add(inner.energy, inner.tags, inner.tags, 3*window, s.at)
 	}
 }
 
@@ -107,17 +108,17 @@ func (s *sharing) appraise() (scale float64) {
 			unknown += p.tags
 		}
 	}
-	// The mean is worth some tags: few of them leave anything.
-	mean := s.pool.level()
-	typical := (s.energy + prior*mean) / (s.tags + prior)
-	rest := (s.energy - known + prior*mean) / (unknown + prior)
-	rest = min(max(rest, mean/extreme), mean*extreme)
+	// Few tags leave little: the mean is worth some.
+	typical := (s.energy + prior*s.pool.level()) / (s.tags + prior)
+	rest := (s.energy - known + prior*typical) / (unknown + prior)
+	rest = min(max(rest, typical/extreme), typical*extreme)
 	for i := range s.parties {
 		if p := &s.parties[i]; !p.known() {
 			moment := (p.moments/typical + prior) / (p.tags + prior)
 			p.level, p.spread = rest*moment, unlike*unlike
 		}
 	}
+	s.told = known > 0
 	if unknown > 0 || known <= 0 || s.tags < prior {
 		return 1
 	}
@@ -125,6 +126,6 @@ func (s *sharing) appraise() (scale float64) {
 }
 
 const (
-	prior   = 7.0 // tags: one second
+	prior   = 2.0 // tags
 	extreme = 5.0 // from the lowest level to the highest
 )

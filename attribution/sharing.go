@@ -11,16 +11,18 @@ import (
 // tags of the driver's sampler. A tag says who was active, not what it drew. So
 // each tag is a claim, worth the energy that a tag of its process stands for as far
 // as that is known (see level), and energy pays claims as it comes. Where turns are
-// long, the energy of a tag's moment is that of its process, and what was not
-// claimed of it or paid by it is forgotten. Where turns are shorter than the
-// sensors see, all energy is of everybody, and a claim that exceeds its moment's
-// energy is paid out of the next.
+// long, the energy of a tag's moment is that of its process: a claim that exceeds it
+// is forgotten. Where turns are shorter than the sensors see, all energy is of
+// everybody: what a claim exceeds its moment's energy by is paid out of the next,
+// and what somebody gets beyond his claim is taken off his next.
 type sharing struct {
 	parties []party // those present, in the order of collector.Compare
 	spare   []party // scratch
 	tagged  float64 // tags of the interval at hand
+	owed    float64 // the sum of what is due, µJ
 
 	tags, energy float64 // of the latest window of tags, µJ
+	told         bool    // somebody's level is known
 	pool         evidence
 	turns        turns
 	context      context
@@ -34,20 +36,21 @@ type party struct {
 	now     float64 // tags of the interval at hand
 	tags    float64 // of the window
 	moments float64 // the energy of their moments, µJ
-	claim   float64 // what its tags are worth and were not paid yet, µJ
+	claim   float64 // what its tags are worth and were not paid yet, µJ; below 0 if paid more
+	due     float64 // its part of the interval's energy, beside those of the others
 	own     evidence
 	level   float64 // what a tag of it is worth, µJ
 	spread  float64 // the relative variance of that
 }
 
 // window is how many tags are remembered to tell who is active for how much of the
-// time: 20 s of them.
-const window = 144
+// time: 30 s of them.
+const window = 216
 
 // meet takes over who is present, and their tags. Who comes anew has a new window:
 // the others' shares are not what they were.
 func (s *sharing) meet(present []collector.Usage) {
-	s.tagged = 0
+	s.tagged, s.owed = 0, 0
 	s.spare = s.spare[:0]
 	i, changed := 0, len(present) != len(s.parties)
 	for k := range present {
@@ -96,49 +99,58 @@ func (s *sharing) claim(e float64, c *Cut) bool {
 			p.moments = p.moments*keep + e*p.now/s.tagged
 		}
 	}
-	scale := s.appraise()
+	scale, fresh, claimed := s.appraise(), 0.0, 0.0
 	for i := range s.parties {
 		p := &s.parties[i]
-		due := p.now
+		tags := p.now
 		if s.tagged == 0 { // no tag came before the end: as it was of late
-			due = p.tags / s.tags
+			tags = p.tags / s.tags
 		}
-		p.claim += due * p.level * scale
+		p.due = tags * p.level * scale
+		p.claim += p.due
+		fresh += p.due
+		claimed += max(p.claim, 0)
 	}
-	return true
-}
-
-// owed returns the sum of all claims.
-func (s *sharing) owed() (sum float64) {
+	// What nobody has a claim to goes to those who were tagged.
+	spare := max(0, e-claimed)
 	for i := range s.parties {
-		sum += s.parties[i].claim
+		p := &s.parties[i]
+		if fresh > 0 {
+			p.due *= spare / fresh
+		}
+		p.due += max(p.claim, 0)
+		s.owed += p.due
 	}
-	return sum
+	return s.owed > 0
 }
 
-// weight returns a party's claim as a weight.
+// weight returns a party's part of the interval's energy as a weight.
 func (s *sharing) weight(i int) uint64 {
 	const most = 1 << 52
-	return uint64(s.parties[i].claim / s.owed() * most)
+	return uint64(s.parties[i].due / s.owed * most)
 }
 
-// pay settles the claims with the energy they were paid. What is left is owed as
-// long as it is of the latest tags.
+// pay settles the claims with the energy they were paid. What is left, either way,
+// stays as far as energy is taken to be of everybody.
 func (s *sharing) pay(e float64, by collector.Method) {
-	sum, keep := s.owed(), 0.0
-	if by == collector.ByUtilization && sum > e {
-		keep = s.turns.mixing() * patience * (1 - e/sum)
+	keep, most := 0.0, 0.0
+	if by == collector.ByUtilization && s.owed > 0 {
+		keep, most = s.turns.mixing(s.told)*patience, owing*s.energy/max(s.tags, 1)
 	}
 	for i := range s.parties {
 		p := &s.parties[i]
-		p.claim = min(p.claim*keep, owing*p.level)
+		if keep == 0 {
+			p.claim = 0
+			continue
+		}
+		p.claim = min(max((p.claim-e*p.due/s.owed)*keep, -most), most)
 	}
 }
 
 const (
 	// patience is what is left of a claim after an interval that did not pay it, so
 	// that errors of the past fade.
-	patience = 0.98
-	// owing is how many tags' worth a party is owed at most.
-	owing = 4
+	patience = 0.998
+	// owing is how many tags' worth anybody owes or is owed at most.
+	owing = 20
 )

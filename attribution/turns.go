@@ -63,8 +63,14 @@ func (t *turns) take(s *sharing, p *party, e float64) (inner evidence) {
 }
 
 // mixing returns how much of the energy of a moment is taken to be of everybody,
-// from 0 to 1: none as long as there is nothing to tell.
-func (t *turns) mixing() float64 { return mixed((t.changes + 1) / (t.expected + 2)) }
+// from 0 to 1. As long as there is little to tell, that is as much as there may be
+// where levels are told: then it does no harm to turns that are longer.
+func (t *turns) mixing(told bool) float64 {
+	if told {
+		return t.open()
+	}
+	return mixed((t.changes + 1) / (t.expected + 2))
+}
 
 // open returns how much of it may be of everybody.
 func (t *turns) open() float64 { return mixed((t.changes + 2) / (t.expected + 2)) }

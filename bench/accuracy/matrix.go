@@ -161,6 +161,9 @@ func sharing() []load {
 		both("as long active, unlike power",
 			job{party: "A", from: first, to: last, memory: 10, sm: 50, power: scenario.Steady(watts(400))},
 			job{party: "B", from: first, to: last, memory: 10, sm: 50, power: scenario.Steady(watts(100))}),
+		both("unlike power, one 8 s later",
+			job{party: "A", from: first, to: last, memory: 10, sm: 50, power: scenario.Steady(watts(400))},
+			job{party: "B", from: first + 8*time.Second, to: last, memory: 10, sm: 50, power: scenario.Steady(watts(100))}),
 		{name: "processes of 2.5 s", length: minute, sharing: true, jobs: func(random *rand.Rand) []job {
 			return dying(random, first, 5*time.Second, 2500*ms)
 		}},
