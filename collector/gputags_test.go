@@ -107,7 +107,7 @@ type strange struct {
 	says []nvml.Utilization
 }
 
-func (s *strange) Utilization(_ int, since uint64, dst []nvml.Utilization) ([]nvml.Utilization, error) {
+func (s *strange) Utilization(_ int, _ uint64, dst []nvml.Utilization) ([]nvml.Utilization, error) {
 	return append(dst, s.says...), nil
 }
 
