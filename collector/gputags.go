@@ -93,6 +93,9 @@ func (o *GPUUsers) credit(a *Activity, s nvml.Utilization, slots float64) {
 		return
 	}
 	i := latestOf(a.Usage, s.PID)
+	if i < 0 && o.Abroad {
+		return
+	}
 	if i < 0 {
 		u := o.identify(a.Usage, s.PID)
 		i, _ = slices.BinarySearchFunc(a.Usage, u, Compare)

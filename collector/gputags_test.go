@@ -168,3 +168,17 @@ func TestListsOfOneProcess(t *testing.T) {
 		t.Errorf("MPS: %+v", a[1])
 	}
 }
+
+// TestTagsAbroad: in another PID namespace than the driver's, nobody is made up for an
+// id that no list shows.
+func TestTagsAbroad(t *testing.T) {
+	node := scenario.Node{Devices: []scenario.Device{scenario.Hopper("GPU-0")}}
+	resident(&node, 0, 42, 1100*ms, 1800*ms, 100*energy.Watt, 1<<30)
+	u := newUsers(t, node)
+	u.observer.Abroad = true
+	u.must(0)
+	u.must(time.Second)
+	if a := u.must(2 * time.Second)[0]; len(a.Usage) != 0 {
+		t.Errorf("%+v", a)
+	}
+}

@@ -48,6 +48,10 @@ type GPUUsers struct {
 	// which the start times of /proc are ahead of instants.
 	Suspended time.Duration
 
+	// Abroad says that proc is not of the PID namespace whose ids the driver's sampler
+	// tells: whom it names and no list shows may be anybody, and is charged nothing.
+	Abroad bool
+
 	lib     gpuUsage
 	states  gpuStates // nil where the library does not tell
 	proc    *procfs.FS
@@ -115,7 +119,7 @@ func (o *GPUUsers) observeTags(device int, now energy.Instant, a *Activity) erro
 	d := &o.devices[device]
 	sampled, failed := o.sample(device, now)
 	var err error
-	if len(d.residents) < 2 || now.Sub(d.listed) >= listEvery || strange(a.Usage, sampled) {
+	if len(d.residents) < 2 || now.Sub(d.listed) >= listEvery || !o.Abroad && strange(a.Usage, sampled) {
 		// Without a list, those who were there are taken to be there still.
 		err = o.list(device, now, a)
 	}

@@ -59,6 +59,7 @@ var contract = map[string]string{
 	// Beyond the contract.
 	"missing": "array", "missing.*": "object", "missing.*.type": "string", "missing.*.reason": "string",
 	"domains.*.method": "string", "domains.*.confidence": "string null", "domains.*.run_context_j": "joules null",
+	"domains.*.unallocated_j":   "joules null",
 	"processes.*.uncertainty_j": "object", "processes.*.uncertainty_j.*": "joules",
 	"domains.*.calibration":      "object null",
 	"domains.*.calibration.gain": "number", "domains.*.calibration.offset_w": "number", "domains.*.calibration.uncertainty": "number",

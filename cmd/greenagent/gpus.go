@@ -94,6 +94,7 @@ func (m *measurement) addGPUs(ctx context.Context, lib *nvml.Library, feed meter
 	}
 	feed.Observer, feed.Look = users, tree.Look
 	if home, err := proc.InitPIDNamespace(); err == nil && !home && len(lib.Devices()) > 0 {
+		users.Abroad = true
 		m.warn("GPU: this is not the host's PID namespace, so that the driver's process ids may not match: start the container with --pid=host (hostPID: true)")
 	}
 	m.meter.Add(feed)
