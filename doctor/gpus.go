@@ -59,20 +59,25 @@ func (v *gpuView) checks(driver *driverView) []Check {
 	if v.err != nil {
 		return v.failure(driver)
 	}
+	checks := v.opened(driver)
+	for i := range v.devices {
+		checks = append(checks, v.devices[i].checks()...)
+	}
+	return checks
+}
+
+// opened are the checks of an NVML that is open.
+func (v *gpuView) opened(driver *driverView) []Check {
 	path := v.path
 	if path == "" {
 		path = "libnvidia-ml.so.1"
 	}
-	checks := []Check{
+	return []Check{
 		check(nvmlLibrary, Pass, path, "", ""),
 		v.start(driver),
 		check(nvmlVersion, Pass, "library and driver match", "", ""),
 		v.inventory(driver),
 	}
-	for i := range v.devices {
-		checks = append(checks, v.devices[i].checks()...)
-	}
-	return checks
 }
 
 func (v *gpuView) start(driver *driverView) Check {

@@ -26,6 +26,11 @@ const (
 	gpuProcesses   = "gpu.<uuid>.processes"
 	gpuUtilization = "gpu.<uuid>.utilization"
 	gpuMIG         = "gpu.<uuid>.mig"
+	gpuAnswers     = "gpu.<uuid>.answers"
+	gpuMonotone    = "gpu.<uuid>.monotone"
+	gpuTick        = "gpu.<uuid>.tick"
+	gpuCrosscheck  = "gpu.<uuid>.crosscheck"
+	gpuLatency     = "gpu.<uuid>.latency"
 	pidNamespace   = "pid.namespace"
 	sysReadable    = "sys.readable"
 	raplPresent    = "rapl.present"
@@ -52,6 +57,11 @@ var kinds = [...]Kind{
 	{gpuProcesses, "Does the driver list who uses the GPU?", "WARN: energy of the GPU cannot be given to processes."},
 	{gpuUtilization, "Does the driver tell who was active?", "WARN: energy is shared by memory instead."},
 	{gpuMIG, "Is the GPU cut into MIG instances, and what tells them apart?", "WARN: it should tell how busy they are, and does not."},
+	{gpuAnswers, "Does it answer each time? (characterise)", "WARN: some readings failed. FAIL: all did."},
+	{gpuMonotone, "Does the counter only rise, and by what can be? (characterise)", "WARN: it fell, or leapt."},
+	{gpuTick, "Does the counter tick evenly? (characterise)", "WARN: it stands still."},
+	{gpuCrosscheck, "Do counter and power agree? (characterise)", "WARN: they are more than 10 % apart."},
+	{gpuLatency, "Does the driver answer in time? (characterise)", "WARN: one in twenty readings takes over 20 ms."},
 	{pidNamespace, "Are process ids those that the driver speaks of?", "WARN: there are GPUs, and this is a container with process ids of its own."},
 	{sysReadable, "Is this a /sys?", "FAIL: it is not there or cannot be read, as with a wrong --sys-root."},
 	{raplPresent, "Does the processor count its energy (RAPL)?", "WARN: it does not, or the kernel does not show it: the CPU is modelled."},

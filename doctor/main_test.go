@@ -57,13 +57,15 @@ func (p patient) path(parts ...string) string {
 	return filepath.Join(append([]string{p.Root}, parts...)...)
 }
 
-func examine(p patient) Report {
-	return Examine(context.Background(), Options{
+func examine(p patient) Report { return Examine(context.Background(), p.options()) }
+
+func (p patient) options() Options {
+	return Options{
 		Machine: meter.Machine{
 			Proc: p.path("proc"), Sys: p.path("sys"), Etc: p.path("etc"), NVML: p.NVML, Clock: meter.System{},
 		},
 		Dev: p.path("dev"), Timeout: p.Timeout,
-	})
+	}
 }
 
 // server is a machine with two sockets whose counters can be read.

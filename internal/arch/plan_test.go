@@ -39,7 +39,7 @@ var rooms = []room{
 	{path: "supervise", imports: []string{"energy"}},
 	{path: "exporter", imports: []string{"energy", "attribution", "carbon", "collector"}, tests: simulators},
 	{path: "meter", imports: []string{"energy", "nvml", "collector", "attribution"}, tests: simulators},
-	{path: "doctor", imports: []string{"energy", "nvml", "collector", "carbon", "exporter", "meter"}, tests: simulators},
+	{path: "doctor", imports: []string{"energy", "nvml", "collector", "carbon", "exporter", "meter", "profile"}, tests: simulators},
 	{path: "cmd", imports: []string{
 		"energy", "nvml", "collector", "attribution", "carbon", "exporter", "meter", "supervise", "doctor", "profile",
 	}, tests: simulators},
