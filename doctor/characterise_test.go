@@ -120,7 +120,7 @@ func TestCharacterisePresets(t *testing.T) {
 		}
 		if p.Ring == nil || p.Ring.Length != 120 || time.Duration(*p.Ring.Every) != s.RingTick {
 			t.Errorf("%s: ring %+v", d.Name, p.Ring)
-		} else if clock == profile.ClockBoot && p.Ring.Clock != clock {
+		} else if p.Ring.Clock != clock {
 			t.Errorf("%s: the ring's clock is %q, want %q", d.Name, p.Ring.Clock, clock)
 		}
 		if p.Activity == nil || p.Activity.Every == nil || (time.Duration(*p.Activity.Every)-139*ms).Abs() > 5*ms {

@@ -149,14 +149,11 @@ func (t *trial) describeRing() *profile.Ring {
 		apart = append(apart, time.Duration(t.ring[i+1].Stamp-t.ring[i].Stamp)*time.Microsecond)
 	}
 	r.Every = middle(apart)
-	// Boot and epoch are decades apart; a stamp is on the clock to which it is near.
+	// Boot and epoch are decades apart: a stamp is on the clock to which it is nearer.
 	newest := t.ring[len(t.ring)-1].Stamp
 	off := func(now int64) float64 { return math.Abs(float64(newest) - float64(now)) }
-	const near = 1e6 * 60 // a minute, in µs
-	switch boot, epoch := off(int64(t.ringRead)/1e3), off(t.wall.UnixMicro()); {
-	case boot < near && boot < epoch:
-		r.Clock = profile.ClockBoot
-	case epoch < near:
+	r.Clock = profile.ClockBoot
+	if off(t.wall.UnixMicro()) < off(int64(t.ringRead)/1e3) {
 		r.Clock = profile.ClockEpoch
 	}
 	return r

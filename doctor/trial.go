@@ -69,7 +69,8 @@ type tags struct {
 }
 
 func newTrial(index int, d nvml.Device, source collector.Domain) *trial {
-	return &trial{Device: d, index: index, source: source, status: nvml.Status{PerformanceState: -1}}
+	// The state comes first: idle power is told by it.
+	return &trial{Device: d, index: index, source: source, turn: requestStatus - 1, status: nvml.Status{PerformanceState: -1}}
 }
 
 // answered reports whether there is enough to tell of.

@@ -12,10 +12,11 @@ import (
 type floor struct {
 	known energy.Power
 	told  bool // known beforehand: the first that is seen replaces it
-	// seen is the lowest power at which the domain was seen at rest, and for how long
-	// it was, 0 before.
+	// seen is the lowest power at which the domain was seen at rest, for how long it
+	// was, and in which state; 0 before.
 	seen    energy.Power
 	resting time.Duration
+	seenIn  collector.State
 	// last is the mean of the idle interval before, 0 if that was not idle. After a
 	// process ends, clocks and fans take seconds to come down: what is still
 	// falling is no floor yet.
@@ -54,7 +55,7 @@ func (f *floor) rest(p energy.Power, d time.Duration, state collector.State) {
 		return
 	}
 	if f.seen == 0 || p < f.seen {
-		f.seen, f.resting = p, d
+		f.seen, f.resting, f.seenIn = p, d, state
 	}
 	if f.known == 0 || f.told || p < f.known {
 		f.known, f.told = p, false

@@ -15,9 +15,10 @@ type Learnt struct {
 	// Counter and Power are how its sensors tick, the zero Tempo where not known.
 	Counter, Power collector.Tempo
 	// Idle is the lowest power at which it was seen at rest with nobody on it, for
-	// that long; 0 if it was not.
-	Idle    energy.Power
-	IdleFor time.Duration
+	// that long, in that state; 0 if it was not.
+	Idle      energy.Power
+	IdleFor   time.Duration
+	IdleState collector.State
 }
 
 // Learnt returns what was found out about every domain so far.
@@ -37,7 +38,7 @@ func (f *feed) learnt(dst []Learnt) []Learnt {
 	defer f.mu.Unlock()
 	for i := range f.spare {
 		d := &f.domains[i]
-		l := Learnt{Domain: d.integrator.Domain(), Idle: d.floor.seen, IdleFor: d.floor.resting}
+		l := Learnt{Domain: d.integrator.Domain(), Idle: d.floor.seen, IdleFor: d.floor.resting, IdleState: d.floor.seenIn}
 		l.Counter, l.Power = d.integrator.Learnt()
 		dst = append(dst, l)
 	}

@@ -13,6 +13,7 @@ type Learnt struct {
 	Counter, Power collector.Tempo // the zero Tempo is not known
 	Idle           energy.Power    // with nobody on it, 0 not seen
 	IdleFor        time.Duration
+	IdleState      collector.State
 }
 
 const (
@@ -42,9 +43,16 @@ func (p *Profile) Learn(l Learnt, now time.Time) bool {
 			p.Power.Tick, news = t, true
 		}
 	}
-	if l.Idle > 0 && p.restless(l.Idle, now) {
-		p.Rest(Idle{Power: l.Idle, For: energy.Seconds(l.IdleFor), At: now})
-		news = true
+	if l.Idle > 0 {
+		idle := Idle{Power: l.Idle, For: energy.Seconds(l.IdleFor), At: now}
+		if l.IdleState > 0 {
+			state := int(l.IdleState) - 1 // P0 is 1
+			idle.State = &state
+		}
+		if p.restless(idle) {
+			p.Rest(idle)
+			news = true
+		}
 	}
 	if news {
 		p.Learnt = now
@@ -77,13 +85,13 @@ func better(known *Tick, seen collector.Tempo) (*Tick, bool) {
 }
 
 // restless reports whether an idle power is news.
-func (p *Profile) restless(seen energy.Power, now time.Time) bool {
+func (p *Profile) restless(seen Idle) bool {
 	i := p.latestIdle()
-	if i < 0 || now.Sub(p.Idle[i].At) >= fresh {
+	if i < 0 || !same(p.Idle[i].State, seen.State) || seen.At.Sub(p.Idle[i].At) >= fresh {
 		return true
 	}
 	known := p.Idle[i].Power
-	return math.Abs(float64(seen-known)) > moved*float64(known)
+	return math.Abs(float64(seen.Power-known)) > moved*float64(known)
 }
 
 // TickOf returns a tick as it was seen, nil if it was not.

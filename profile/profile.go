@@ -106,7 +106,7 @@ const (
 type Ring struct {
 	Length int             `json:"length"` // entries when it was full, or most seen
 	Every  *energy.Seconds `json:"every_s"`
-	Clock  string          `json:"clock"` // of its stamps: ClockBoot, ClockEpoch, "" unknown
+	Clock  string          `json:"clock"` // of its stamps: ClockBoot or ClockEpoch
 }
 
 // The clocks of a driver's stamps.

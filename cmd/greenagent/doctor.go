@@ -47,13 +47,7 @@ privileges are needed; as another user, root for example, it may find more.`,
 				return &usageError{fmt.Errorf("%s: %v: want %v to %v", p.from.of("timeout"), o.Timeout, shortestTimeout, longestTimeout), statusUsage}
 			}
 			o.Machine = p.machine
-			show := progress(p.stderr)
-			o.Progress = func(what string) {
-				if what != "" {
-					p.log.Debug(what)
-				}
-				show(what)
-			}
+			o.Progress = p.progress()
 			r := doctor.Examine(cmd.Context(), o)
 			o.Progress("")
 			p.status = r.Status.Exit()
@@ -73,7 +67,19 @@ privileges are needed; as another user, root for example, it may find more.`,
 	f.StringVar(&o.Zone, "zone", "", zoneUsage)
 	must(cmd.RegisterFlagCompletionFunc("zone", zones))
 	f.DurationVar(&o.Timeout, "timeout", 10*time.Second, "how long to wait for an answer of a driver")
+	cmd.AddCommand(p.characteriseCommand())
 	return cmd
+}
+
+// progress returns what tells of progress, on a terminal and in the log.
+func (p *program) progress() func(what string) {
+	show := progress(p.stderr)
+	return func(what string) {
+		if what != "" {
+			p.log.Debug(what)
+		}
+		show(what)
+	}
 }
 
 // terminal reports whether w is one, and one that understands escape sequences.

@@ -25,7 +25,8 @@ import (
 // Beside the commands of TestScripts there is
 //
 //	node KIND   writes the files of a described machine into ./proc and ./sys, and
-//	            has its simulated NVML answer: healthy, mismatch or cpu (without GPUs)
+//	            has its simulated NVML answer, whose clock stands still but for boards:
+//	            healthy, boards, mismatch or cpu (without GPUs)
 func TestDoctorScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -53,7 +54,7 @@ func TestDoctorScripts(t *testing.T) {
 				if !ok {
 					ts.Fatalf("no such node: %s", args[0])
 				}
-				settleIn(ts, n())
+				settleIn(ts, n(), libsim.Options{Monotonic: args[0] == "boards"})
 			},
 		},
 	})
@@ -67,6 +68,11 @@ var nodes = map[string]func() scenario.Node{
 	"healthy": func() scenario.Node {
 		n := cpuOnly()
 		n.Devices = []scenario.Device{scenario.Hopper("GPU-0"), scenario.Hopper("GPU-1")}
+		return n
+	},
+	"boards": func() scenario.Node {
+		n := cpuOnly()
+		n.Devices = []scenario.Device{scenario.Hopper("GPU-0"), scenario.Pascal("GPU-1"), scenario.GraceHopper("GPU-2")}
 		return n
 	},
 	"mismatch": func() scenario.Node {
@@ -84,13 +90,13 @@ func cpuOnly() scenario.Node {
 	}}
 }
 
-func settleIn(ts *testscript.TestScript, node scenario.Node) {
+func settleIn(ts *testscript.TestScript, node scenario.Node, options libsim.Options) {
 	proc, sys := ts.MkAbs("proc"), ts.MkAbs("sys")
 	ts.Check(errors.Join(node.WriteProc(proc, 0), os.MkdirAll(sys+"/class", 0o755), node.WritePowercap(sys, 0)))
 	if len(node.Devices) == 0 {
 		return
 	}
-	in := libsim.Start(ts.Value(thisTest{}).(testing.TB), node, libsim.Options{})
+	in := libsim.Start(ts.Value(thisTest{}).(testing.TB), node, options)
 	name, value, _ := strings.Cut(in.Env(), "=")
 	ts.Setenv(name, value)
 	ts.Setenv("GREENAGENT_NVML_LIBRARY", in.Path)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,7 +21,7 @@ func TestHelpExamples(t *testing.T) {
 	t.Parallel()
 	p := &program{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
 	root := p.command()
-	for _, cmd := range append(root.Commands(), root) {
+	for _, cmd := range commands(root) {
 		if cmd.Name() == "completion" || cmd.Name() == "help" { // cobra's own
 			continue
 		}
@@ -76,7 +77,7 @@ func TestEveryFlagIsDocumented(t *testing.T) {
 	t.Parallel()
 	root := (&program{}).command()
 	keys := flagNames(root)
-	for _, cmd := range append(root.Commands(), root) {
+	for _, cmd := range commands(root) {
 		check := func(f *pflag.Flag) {
 			if f.Usage == "" || !strings.Contains(cmd.UsageString(), "--"+f.Name) {
 				t.Errorf("%s --%s is not in the help", cmd.CommandPath(), f.Name)
@@ -93,11 +94,12 @@ func TestEveryFlagIsDocumented(t *testing.T) {
 func TestSubcommandsHaveHelp(t *testing.T) {
 	t.Parallel()
 	root := (&program{}).command()
-	for _, cmd := range append(root.Commands(), root) {
+	for _, cmd := range commands(root) {
 		if cmd.Short == "" || cmd.Runnable() && cmd.Args == nil && !isCobras(cmd) {
 			t.Errorf("%s: no description, or any arguments are accepted", cmd.CommandPath())
 		}
-		for _, args := range [][]string{{cmd.Name(), "--help"}, {"help", cmd.Name()}} {
+		path := strings.Fields(cmd.CommandPath())[1:]
+		for _, args := range [][]string{append(slices.Clone(path), "--help"), append([]string{"help"}, path...)} {
 			if cmd == root {
 				args = []string{"--help"}
 			}

@@ -80,7 +80,7 @@ func (p *program) remember(learnt []meter.Learnt) <-chan struct{} {
 }
 
 func (p *program) note(store profile.Store, l meter.Learnt) error {
-	found := profile.Learnt{Counter: l.Counter, Power: l.Power, Idle: l.Idle, IdleFor: l.IdleFor}
+	found := profile.Learnt{Counter: l.Counter, Power: l.Power, Idle: l.Idle, IdleFor: l.IdleFor, IdleState: l.IdleState}
 	if found == (profile.Learnt{}) {
 		return nil
 	}

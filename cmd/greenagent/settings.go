@@ -203,10 +203,19 @@ func pair(key, value string) string {
 // flagNames returns the names of all flags of all subcommands.
 func flagNames(root *cobra.Command) map[string]bool {
 	names := map[string]bool{}
-	for _, cmd := range append(root.Commands(), root) {
+	for _, cmd := range commands(root) {
 		note := func(f *pflag.Flag) { names[f.Name] = f.Name != "help" && f.Name != "config" }
 		cmd.Flags().VisitAll(note)
 		cmd.PersistentFlags().VisitAll(note)
 	}
 	return names
+}
+
+// commands returns a command and all below it.
+func commands(root *cobra.Command) []*cobra.Command {
+	list := []*cobra.Command{root}
+	for _, cmd := range root.Commands() {
+		list = append(list, commands(cmd)...)
+	}
+	return list
 }
