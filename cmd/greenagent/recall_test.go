@@ -58,7 +58,7 @@ func TestRunRemembers(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, first.stderr)
 	}
-	if len(p.Idle) != 1 || p.Idle[0].Power < 39*energy.Watt || p.Idle[0].Power > 41*energy.Watt || p.Idle[0].State != nil {
+	if len(p.Idle) != 1 || p.Idle[0].Power < 39*energy.Watt || p.Idle[0].Power > 41*energy.Watt || p.Idle[0].State == nil {
 		t.Errorf("it idles at 40 W, it was learnt as %+v", p.Idle)
 	}
 	second := learn(t, state, env, library)
