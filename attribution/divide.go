@@ -169,12 +169,6 @@ func (l *Ledger) divide(amount energy.Energy, method collector.Method, c *Cut, s
 	case method == collector.ByUtilization && s.quiet(c):
 		// Nobody was active: what it draws it draws for being held ready.
 		l.shares, ok = l.split(l.shares, amount, c, byPresence, nil)
-		if c.Floor > 0 {
-			for i := range l.contexts {
-				l.contexts[i] += l.shares[i]
-				l.shares[i] = 0
-			}
-		}
 		if len(l.shares) == 1 {
 			return collector.BySole, ok
 		}

@@ -122,7 +122,13 @@ func (s *sharing) appraise() (scale float64) {
 	if unknown > 0 || known <= 0 || s.tags < prior {
 		return 1
 	}
-	return min(max(s.energy/known, 1/extreme), extreme)
+	scale = min(max(s.energy/known, 1/extreme), extreme)
+	for i := range s.parties {
+		// They are not as they were, and may have changed unlike each other.
+		p := &s.parties[i]
+		p.spread = min(p.spread+(scale-1)*(scale-1), unlike*unlike)
+	}
+	return scale
 }
 
 const (

@@ -32,7 +32,6 @@ type sharing struct {
 // party is one of those present.
 type party struct {
 	process collector.Process
-	owner   collector.Owner
 	now     float64 // tags of the interval at hand
 	tags    float64 // of the window
 	moments float64 // the energy of their moments, µJ
@@ -58,7 +57,7 @@ func (s *sharing) meet(present []collector.Usage) {
 		for i < len(s.parties) && before(s.parties[i].process, u.Process) {
 			i++
 		}
-		p := party{process: u.Process, owner: u.Owner}
+		p := party{process: u.Process}
 		if i < len(s.parties) && s.parties[i].process == u.Process {
 			p = s.parties[i]
 		} else {

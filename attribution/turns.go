@@ -29,7 +29,8 @@ const (
 // interrupt ends the turn, where several tags came at once: their order is not known.
 func (t *turns) interrupt() { t.of, t.held = collector.Process{}, evidence{} }
 
-// take takes in an interval of one tag, of p, before that is in the window. It returns what of a long turn's energy lies inside it.
+// take takes in an interval of one tag, of p, before that is in the window. It
+// returns what of a long turn's energy lies inside it.
 func (t *turns) take(s *sharing, p *party, e float64) (inner evidence) {
 	const keep = 1 - 1.0/memory
 	t.changes, t.edges, t.expected = t.changes*keep, t.edges*keep, t.expected*keep

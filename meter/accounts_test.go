@@ -88,9 +88,12 @@ func (s *stage) ledger() string {
 			if p.Owner == theRun {
 				owner = "the run"
 			}
-			fmt.Fprintf(&b, "  %d %s (%s) %s", p.Process.PID, p.Command, owner, joules(e.Dynamic))
+			fmt.Fprintf(&b, "  %d %s (%s) %s", p.Process.PID, p.Command, owner, joules(e.Dynamic-e.Context))
 			if truth := s.dynamic(d, p.Process, snapshot.Interval); truth > 0 && len(s.last.Domains) > 0 {
 				fmt.Fprintf(&b, " of %s", joules(truth))
+			}
+			if e.Context > 0 {
+				fmt.Fprintf(&b, ", context %s", joules(e.Context))
 			}
 			if e.Idle > 0 {
 				fmt.Fprintf(&b, ", idle %s", joules(e.Idle))

@@ -26,7 +26,7 @@ import (
 //	  fault device=N kind=lost|transient|hung|garbage at=TIME for=TIME [call=counter|power|utilization|processes] [value=N]
 //	  driver without=SYMBOL[,SYMBOL]
 //	start [policy=P] [observe=TIME] [open=TIME]
-//	spawn PID [name=N] [parent=PID] [gpu=N] [power=W | square=W period=TIME duty=D phase=TIME] [sm=PERCENT] [memory=GIB] [instance=ID] [cores=N]
+//	spawn PID [name=N] [parent=PID] [gpu=N] [power=W | square=W period=TIME duty=D phase=TIME] [sm=PERCENT] [kind=mps] [memory=GIB] [instance=ID] [cores=N]
 //	kill PID...
 //	advance TIME
 //	ledger
@@ -79,6 +79,9 @@ func (s *stage) play(d *datadriven.TestData) error {
 		}
 		l.cpu = scenario.Steady(scenario.Cores(a.float("cores", 0) * float64(scenario.Core)))
 		l.resident = l.memory
+		if a.text("kind", "") == "mps" {
+			l.kinds = scenario.MPS
+		}
 		s.spawn(l)
 	case "kill":
 		for _, arg := range d.CmdArgs {

@@ -185,6 +185,7 @@ type load struct {
 	power       scenario.PowerCurve
 	memory      int64
 	sm          int
+	kinds       scenario.Kind
 	instance    string // MIG
 	cpu         scenario.Curve[scenario.Cores]
 	resident    int64
@@ -200,7 +201,7 @@ func (s *stage) spawn(l load) {
 	})
 	if l.gpu >= 0 {
 		d := &s.node.Devices[l.gpu]
-		d.Loads = append(d.Loads, scenario.Load{PID: l.pid, From: now, Power: l.power, Memory: l.memory, SM: l.sm, Instance: l.instance})
+		d.Loads = append(d.Loads, scenario.Load{PID: l.pid, From: now, Power: l.power, Memory: l.memory, SM: l.sm, Kinds: l.kinds, Instance: l.instance})
 	}
 }
 

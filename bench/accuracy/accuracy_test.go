@@ -27,7 +27,7 @@ func TestPart(t *testing.T) {
 		t.Fatal(err)
 	}
 	part := []string{"steady", "square 100ms, 80 %", "square 1s, 50 %", "run of 700ms", "run of 2s", "at once, 1s",
-		"one alone", "taking turns of 2 s", "taking equal turns of 2 s", "one ends early", "as long active, unlike power",
+		"one alone", "taking turns of 2 s", "taking equal turns of 2 s", "one ends early", "as long active, unlike power", "unlike power, one 8 s later",
 		"processes of 2.5 s", "processes of 0.7 s", "processes of 0.7 s beside one"}
 	part = append(part, beyond...)
 	loads := slices.DeleteFunc(matrix(), func(l load) bool { return !slices.Contains(part, l.name) })
