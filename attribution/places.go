@@ -182,7 +182,7 @@ func (l *Ledger) bookContexts(domain int, amount energy.Energy, c *Cut) energy.E
 	l.balances[domain].Methods[method] += context
 	for i := range a.Usage {
 		if e := (Entry{Dynamic: l.contexts[i]}); e.Dynamic > 0 {
-			if c.Floor > 0 {
+			if c.Floor > 0 && s.context.known > 0 {
 				e.Context = e.Dynamic
 			}
 			l.charge(l.account(&a.Usage[i]), domain, e)
