@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"greenagent/collector"
@@ -38,8 +37,6 @@ type CharacteriseOptions struct {
 	Options
 	// For is how long to look. Default 10 s.
 	For time.Duration
-	// Store has what is known of the GPUs, and is not written to.
-	Store profile.Store
 }
 
 const (
@@ -68,12 +65,6 @@ func Characterise(ctx context.Context, o CharacteriseOptions) Characterisation {
 	}
 	c := Characterisation{Schema: CharacteriseSchema, GPUs: []profile.Profile{}, Checks: []Check{}}
 	driver, _ := within(ctx, o.Timeout, func() driverView { return lookAtDriver(o.Machine, o.Dev) })
-	if len(driver.asleep) > 0 && len(driver.asleep) == driver.ours() {
-		c.Checks = append(c.Checks, check(gpuDevices, Info, "all GPUs are suspended, and were not woken",
-			"Asleep: "+strings.Join(driver.asleep, ", ")+". Characterise them while something uses them.", ""))
-		c.complete()
-		return c
-	}
 	o.Progress("waiting for the GPU driver")
 	seen := gpuView{path: o.Machine.NVML}
 	opening, cancel := context.WithTimeoutCause(ctx, 3*o.Timeout, errSlow)
@@ -88,18 +79,16 @@ func Characterise(ctx context.Context, o CharacteriseOptions) Characterisation {
 		return c
 	}
 	defer lib.Close()
-	seen.driver, seen.warnings = lib.Driver(), lib.Warnings()
+	seen.driver = lib.Driver()
+	seen.warn(lib.Warnings())
 	for _, d := range lib.Devices() {
 		seen.devices = append(seen.devices, deviceView{Device: d})
 	}
 	c.Checks = seen.opened(&driver)
 	sources := collector.NewGPUs(lib, nil).Domains()
+	missing := lib.Missing()
 	var trials []*trial
 	for i, d := range lib.Devices() {
-		if driver.sleeps(d.BusID) {
-			c.Checks = append(c.Checks, check(gpuAnswers, Info, "it is suspended, and was not woken", "", "").of(d.UUID))
-			continue
-		}
 		trials = append(trials, newTrial(i, d, sources[i]))
 	}
 	watch(ctx, lib, o.Machine.Clock, trials, o.For, o.Progress)
@@ -111,6 +100,7 @@ func Characterise(ctx context.Context, o CharacteriseOptions) Characterisation {
 		c.Checks = append(c.Checks, t.checks()...)
 		if t.answered() {
 			t.describe(&known, time.Now())
+			known.Missing = append([]string{}, missing...)
 			c.GPUs = append(c.GPUs, known)
 		}
 	}

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"testing"
 	"testing/synctest"
@@ -315,22 +316,19 @@ func TestCancelled(t *testing.T) {
 	})
 }
 
-// TestAsleep: a suspended GPU is left alone.
+// TestAsleep: GPUs that sleep are nothing to mend.
 func TestAsleep(t *testing.T) {
 	t.Parallel()
-	p := admit(t, server())
-	p.plug(t, "0000:1b:00.0", "nvidia")
-	p.plug(t, "0000:43:00.0", "nvidia")
-	p.write(t, "sys/bus/pci/devices/0000:1b:00.0/power/runtime_status", "suspended\n")
-	v := driverView{cards: cards(p.path("sys"))}
-	v.asleep = asleep(p.path("sys"), v.cards)
-	if !v.sleeps("00000000:1B:00.0") || v.sleeps("00000000:43:00.0") || v.sleeps("") || len(v.asleep) != 1 {
-		t.Errorf("asleep: %q", v.asleep)
-	}
-	p.write(t, "sys/bus/pci/devices/0000:43:00.0/power/runtime_status", "suspended\n")
-	c := Characterise(t.Context(), CharacteriseOptions{Options: p.options(), For: time.Second})
-	if len(c.Checks) != 1 || c.Status != Info {
-		t.Errorf("%+v", c)
-	}
-	expect(t, find(t, c.Checks, gpuDevices), Info, "", "were not woken", "0000:43:00.0")
+	asleep := fmt.Errorf("nvml: device #1: not looked at: %w", nvml.ErrAsleep)
+	v := gpuView{devices: []deviceView{{Device: nvml.Device{Name: "A"}}}}
+	v.warn([]error{asleep})
+	cards := driverView{cards: []card{{"0000:1b:00.0", "nvidia"}, {"0000:43:00.0", "nvidia"}}}
+	expect(t, v.inventory(&cards), Info, "", "1 × A, and 1 asleep", "not woken")
+	v = gpuView{err: asleep}
+	expect(t, find(t, v.failure(&cards), gpuDevices), Info, "", "all GPUs are asleep", "0000:43:00.0")
+	device := deviceView{sampled: asleep}
+	expect(t, device.counter(), Info, "", "asleep")
+	trial := newTrial(0, nvml.Device{UUID: "GPU-0"}, collector.Domain{})
+	trial.looks, trial.failures, trial.failed = 20, 20, asleep
+	expect(t, trial.checks()[0], Info, "", "not woken")
 }

@@ -65,6 +65,9 @@ func (p *page) gpu(g *profile.Profile) {
 		item(name, fmt.Sprintf("%s: median %s, 95 %% %s, at most %s (%d)", call.Name,
 			shortly(time.Duration(call.Median)), shortly(time.Duration(call.P95)), shortly(time.Duration(call.Max)), call.Count))
 	}
+	if len(g.Missing) > 0 {
+		item("missing", "the driver's library has no "+strings.Join(g.Missing, ", "))
+	}
 	p.linef("")
 }
 

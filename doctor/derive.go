@@ -121,11 +121,12 @@ func (t *trial) describePower(field string, c *trace) *profile.Power {
 	if t.scope == nvml.ScopeModule {
 		p.Scope = "module"
 	}
-	if field == "average" {
+	switch {
+	case field == "average":
 		p.Window = maybe(averageWindow)
-	} else if t.source.Lag > 0 {
+	case t.source.Lag > 0:
 		p.Lag = maybe(t.source.Lag)
-	} else {
+	default:
 		p.Window = maybe(time.Duration(t.source.Window * float64(t.source.Tick)))
 	}
 	if p.Scope == "gpu" && t.source.Lag == 0 {

@@ -4,16 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"greenagent/collector"
 	"greenagent/energy"
 	"greenagent/nvml"
+	"greenagent/profile"
 )
 
 // deviceView is what one GPU answered.
 type deviceView struct {
 	nvml.Device
 	source collector.Domain // as a run would have it
+	before *profile.Profile // what is known of it, nil if nothing is
 
 	sample      nvml.Sample
 	sampled     error
@@ -54,6 +58,12 @@ func (v *deviceView) checks() []Check {
 		checks = append(checks, v.power())
 	}
 	checks = append(checks, v.lists(), v.activity(), v.mig())
+	if c := v.source.Calibration; !c.None() {
+		checks = append(checks, check(gpuCalibration, Pass, "calibrated: "+c.String(), "", ""))
+	}
+	if v.before != nil {
+		checks = append(checks, v.known())
+	}
 	for i := range checks {
 		checks[i] = checks[i].of(v.UUID)
 	}
@@ -88,6 +98,8 @@ func (v *deviceView) unmeasured() Check {
 	switch {
 	case err == nil, errors.Is(err, nvml.ErrUnsupported):
 		return check(gpuCounter, Warn, "it tells neither energy nor power", "Its energy is missing. Some small boards have no sensor, and virtual GPUs do not show it.", "")
+	case errors.Is(err, nvml.ErrAsleep):
+		return check(gpuCounter, Info, "it is asleep, and was not woken", "It is measured once something uses it.", "")
 	case errors.Is(err, nvml.ErrLost):
 		return broken("it is lost")
 	case errors.Is(err, nvml.ErrHung):
@@ -184,6 +196,29 @@ func joined(err error, detail string) string {
 	return err.Error() + ". " + detail
 }
 
+// known says what runs start from. They look for what is not known, and verify what
+// is.
+func (v *deviceView) known() Check {
+	k := v.before.Known()
+	var parts []string
+	add := func(known bool, text string) {
+		if known {
+			parts = append(parts, text)
+		}
+	}
+	add(k.CounterTick > 0, "its counter ticks every "+shortly(k.CounterTick))
+	add(k.PowerTick > 0, "its power sensor every "+shortly(k.PowerTick))
+	add(k.Idle > 0, "it idles at "+k.Idle.String())
+	if len(parts) == 0 {
+		parts = []string{"nothing that a run could start from"}
+	}
+	how := "learnt from runs, "
+	if v.before.Characterised != nil {
+		how = "characterised, "
+	}
+	return check(gpuProfile, Pass, how+v.before.Learnt.Format(time.DateOnly)+": "+strings.Join(parts, ", "), "", "")
+}
+
 // domain says how the device's energy is known.
 func (v *deviceView) domain() Domain {
 	if v.silent() {
@@ -192,6 +227,9 @@ func (v *deviceView) domain() Domain {
 		return d
 	}
 	d := Domain{Type: collector.GPU, State: Measured, Names: []string{v.Name}, By: "NVML energy counter", Why: v.source.Note, Uncertainty: expanded(v.source.Gain)}
+	if c := v.source.Calibration; !c.None() {
+		d.Uncertainty = expanded(c.Uncertainty)
+	}
 	if v.source.Basis == energy.Integrated {
 		d.By = "NVML power"
 	}

@@ -8,7 +8,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,7 +21,6 @@ type driverView struct {
 	version string      // of the kernel module, "" unknown
 	control fs.FileInfo // of /dev/nvidiactl, nil if there is none
 	cards   []card      // on the PCI bus
-	asleep  []string    // addresses of those that are suspended
 	// Of the surroundings, for the sake of remedies.
 	container bool
 	os        string
@@ -37,7 +35,6 @@ type card struct {
 // lookAtDriver reads some small files that the kernel itself answers.
 func lookAtDriver(m meter.Machine, dev string) driverView {
 	v := driverView{cards: cards(m.Sys)}
-	v.asleep = asleep(m.Sys, v.cards)
 	text, err := os.ReadFile(filepath.Join(m.Proc, "driver", "nvidia", "version"))
 	v.loaded, v.version = err == nil, moduleVersion(string(text))
 	v.control, _ = os.Stat(filepath.Join(dev, "nvidiactl"))
@@ -98,27 +95,6 @@ func (v *driverView) ours() (n int) {
 		}
 	}
 	return n
-}
-
-// asleep lists the addresses of those cards of NVIDIA's driver that are suspended at
-// run time (Documentation/power/runtime_pm.rst): to ask one anything would wake it.
-func asleep(sys string, cards []card) (addresses []string) {
-	for _, c := range cards {
-		status, _ := os.ReadFile(filepath.Join(sys, "bus", "pci", "devices", c.address, "power", "runtime_status"))
-		if c.driver == "nvidia" && strings.TrimSpace(string(status)) == "suspended" {
-			addresses = append(addresses, c.address)
-		}
-	}
-	return addresses
-}
-
-// sleeps reports whether the device with an NVML bus id, "00000000:65:00.0", is
-// suspended. The kernel writes the domain with four digits.
-func (v *driverView) sleeps(busID string) bool {
-	const domain = len("0000")
-	return slices.ContainsFunc(v.asleep, func(address string) bool {
-		return len(busID) > domain && strings.EqualFold(busID[domain:], address)
-	})
 }
 
 // lent reports whether every card is a virtual machine's.

@@ -7,6 +7,7 @@ import (
 	"greenagent/collector"
 	"greenagent/collector/host"
 	"greenagent/meter"
+	"greenagent/profile"
 )
 
 // Options says what to examine.
@@ -22,6 +23,8 @@ type Options struct {
 	// of NVML. All GPUs together have three times as long: where nothing keeps
 	// them attached, each takes a second or more to be started. Default 10 s.
 	Timeout time.Duration
+	// Store has what earlier runs have learnt of GPUs. It is not written to here.
+	Store profile.Store
 	// Progress, if set, is told what is being waited for.
 	Progress func(what string)
 }

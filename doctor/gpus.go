@@ -20,6 +20,18 @@ type gpuView struct {
 	took     time.Duration
 	devices  []deviceView
 	warnings []error // about devices that are left out
+	asleep   int     // of those that are left out so as not to wake them
+}
+
+// warn sorts what the library says of devices that are left out.
+func (v *gpuView) warn(warnings []error) {
+	for _, err := range warnings {
+		if errors.Is(err, nvml.ErrAsleep) {
+			v.asleep++
+		} else {
+			v.warnings = append(v.warnings, err)
+		}
+	}
 }
 
 // slowStart is how long a start of NVML may take: a GPU that nothing keeps
@@ -37,7 +49,7 @@ func lookAtGPUs(ctx context.Context, o Options) gpuView {
 	defer cancel()
 	began := o.Machine.Clock.Now()
 	lib, err := nvml.Open(ctx, nvml.Options{
-		Path: o.Machine.NVML, Clock: o.Machine.Clock,
+		Path: o.Machine.NVML, Clock: o.Machine.Clock, Proc: o.Machine.Proc, Sys: o.Machine.Sys,
 		Timeout: o.Timeout / 2, InitTimeout: o.Timeout,
 	})
 	v.took = o.Machine.Clock.Now().Sub(began)
@@ -46,10 +58,21 @@ func lookAtGPUs(ctx context.Context, o Options) gpuView {
 		return v
 	}
 	defer lib.Close()
-	v.driver, v.warnings = lib.Driver(), lib.Warnings()
-	domains := collector.NewGPUs(lib, nil).Domains()
+	v.driver = lib.Driver()
+	v.warn(lib.Warnings())
+	known := map[string]collector.Known{}
+	for _, d := range lib.Devices() {
+		if o.Machine.Known != nil {
+			known[d.UUID] = o.Machine.Known(d)
+		}
+	}
+	domains := collector.NewGPUs(lib, known).Domains()
 	for i, d := range lib.Devices() {
-		v.devices = append(v.devices, lookAtDevice(lib, i, d, domains[i]))
+		view := lookAtDevice(lib, i, d, domains[i])
+		if before, err := o.Store.Load(d.UUID, d.Driver); err == nil { // else there is none of any use
+			view.before = &before
+		}
+		v.devices = append(v.devices, view)
 	}
 	return v
 }
@@ -104,8 +127,11 @@ func (v *gpuView) inventory(driver *driverView) Check {
 		return check(gpuDevices, Fail, fmt.Sprintf("%d of %d GPUs do not answer", len(v.warnings), len(v.warnings)+len(v.devices)),
 			strings.TrimSpace(sentences(v.warnings)+" "+detail), remedy)
 	}
-	lacking := driver.ours() - len(v.devices)
+	lacking := driver.ours() - len(v.devices) - v.asleep
 	switch {
+	case v.asleep > 0:
+		return check(gpuDevices, Info, strings.TrimPrefix(fmt.Sprintf("%s, and %d asleep", what, v.asleep), ", and "),
+			"Those that sleep were not woken. They are measured once something uses them.", "")
 	case lacking > 0 && driver.container:
 		c := check(gpuDevices, Info, what, fmt.Sprintf("The machine has %d more that this container was not given.", lacking), "")
 		if len(v.devices) == 0 {
@@ -134,6 +160,9 @@ func (v *gpuView) failure(driver *driverView) []Check {
 		return []Check{found, mismatch(driver, because), devicesUnseen(driver, err)}
 	case errors.Is(err, nvml.ErrNoDriver):
 		return []Check{found, notLoaded(driver), devicesUnseen(driver, err)}
+	case errors.Is(err, nvml.ErrAsleep):
+		return []Check{found, check(gpuDevices, Info, "all GPUs are asleep, and were not woken",
+			"They are measured once something uses them. On the bus: "+driver.where()+".", "")}
 	case errors.Is(err, nvml.ErrLost), errors.Is(err, nvml.ErrUnsupported):
 		// NVML started; it is the devices, every one, that failed.
 		remedy, detail := mend(err, "")

@@ -26,6 +26,8 @@ const (
 	gpuProcesses   = "gpu.<uuid>.processes"
 	gpuUtilization = "gpu.<uuid>.utilization"
 	gpuMIG         = "gpu.<uuid>.mig"
+	gpuCalibration = "gpu.<uuid>.calibration"
+	gpuProfile     = "gpu.<uuid>.profile"
 	gpuAnswers     = "gpu.<uuid>.answers"
 	gpuMonotone    = "gpu.<uuid>.monotone"
 	gpuTick        = "gpu.<uuid>.tick"
@@ -57,6 +59,8 @@ var kinds = [...]Kind{
 	{gpuProcesses, "Does the driver list who uses the GPU?", "WARN: energy of the GPU cannot be given to processes."},
 	{gpuUtilization, "Does the driver tell who was active?", "WARN: energy is shared by memory instead."},
 	{gpuMIG, "Is the GPU cut into MIG instances, and what tells them apart?", "WARN: it should tell how busy they are, and does not."},
+	{gpuCalibration, "By what is its sensor calibrated?", ""},
+	{gpuProfile, "What do runs know of its sensors beforehand?", ""},
 	{gpuAnswers, "Does it answer each time? (characterise)", "WARN: some readings failed. FAIL: all did."},
 	{gpuMonotone, "Does the counter only rise, and by what can be? (characterise)", "WARN: it fell, or leapt."},
 	{gpuTick, "Does the counter tick evenly? (characterise)", "WARN: it stands still."},

@@ -24,6 +24,9 @@ func (*Library) Warnings() []error { return nil }
 // Driver returns "".
 func (*Library) Driver() string { return "" }
 
+// Missing returns nil.
+func (*Library) Missing() []string { return nil }
+
 // Sample returns ErrAbsent.
 func (*Library) Sample(int, *Sample) error { return errBuild }
 

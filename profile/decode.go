@@ -11,7 +11,7 @@ import (
 	"greenagent/energy"
 )
 
-// ErrInvalid: it is no profile, or says what cannot be.
+// ErrInvalid is of what is no profile, or says what cannot be.
 var ErrInvalid = errors.New("no valid profile")
 
 const (

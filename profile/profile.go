@@ -47,6 +47,8 @@ type Profile struct {
 	// CrossCheck is what the counter advanced by, over the integral of power.
 	CrossCheck *float64 `json:"crosscheck"`
 	Calls      []Call   `json:"calls"`
+	// Missing are the functions that the driver's library lacks, null if not looked at.
+	Missing []string `json:"missing_functions"`
 }
 
 // Observation is one characterisation.

@@ -25,7 +25,7 @@ import (
 // fails.
 type Store struct{ dir string }
 
-// ErrAbsent: nothing is known of the GPU under this driver.
+// ErrAbsent is of a GPU of which nothing is known under this driver.
 var ErrAbsent = errors.New("no profile")
 
 // Open returns the store below a state directory. Nothing is read or made yet. With

@@ -47,7 +47,8 @@ privileges are needed; as another user, root for example, it may find more.`,
 				return &usageError{fmt.Errorf("%s: %v: want %v to %v", p.from.of("timeout"), o.Timeout, shortestTimeout, longestTimeout), statusUsage}
 			}
 			o.Machine = p.machine
-			o.Progress = p.progress()
+			o.Progress, o.Store = p.progress(), p.store()
+			o.Machine.Known = p.recall()
 			r := doctor.Examine(cmd.Context(), o)
 			o.Progress("")
 			p.status = r.Status.Exit()

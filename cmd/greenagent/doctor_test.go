@@ -72,7 +72,7 @@ var nodes = map[string]func() scenario.Node{
 	},
 	"boards": func() scenario.Node {
 		n := cpuOnly()
-		n.Devices = []scenario.Device{scenario.Hopper("GPU-0"), scenario.Pascal("GPU-1"), scenario.GraceHopper("GPU-2")}
+		n.Devices = []scenario.Device{scenario.Hopper(someUUID), scenario.Pascal("GPU-1"), scenario.GraceHopper("GPU-2")}
 		return n
 	},
 	"mismatch": func() scenario.Node {
