@@ -52,8 +52,14 @@ func (d *division) split(dst []energy.Energy, amount energy.Energy, c *Cut, by b
 }
 
 // presence returns for how long of an interval somebody was there, in ns, at least 1.
+// Who is said to have come after it cannot be dated: start times go wrong where the
+// machine is suspended meanwhile.
 func presence(u *collector.Usage, v energy.Interval) uint64 {
-	return uint64(max(1, energy.Interval{Start: max(v.Start, u.From), End: v.End}.Duration()))
+	from := v.Start
+	if u.From < v.End {
+		from = max(from, u.From)
+	}
+	return uint64(max(1, v.End.Sub(from)))
 }
 
 // longest returns for how long of a cut anybody was there.

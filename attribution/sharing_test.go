@@ -87,6 +87,9 @@ func TestContextsOfWhoCame(t *testing.T) {
 	d.draw(time.Second, 40, func(a *collector.Activity) { a.Usage[1].From = d.now.Add(750 * time.Millisecond) }, 0, 0)
 	apart(t, "the first", d.ledger.Owned(1, 0).Context, 40+40*0.8, 0.01)
 	apart(t, "who came late", d.ledger.Owned(2, 0).Context, 40*0.2, 0.01)
+	// A date after the interval is none.
+	d.draw(time.Second, 40, func(a *collector.Activity) { a.Usage[1].From = d.now.Add(time.Hour) }, 0, 0)
+	apart(t, "who cannot be dated", d.ledger.Owned(2, 0).Context, 40*0.2+20, 0.01)
 }
 
 // TestContextsOfNoFloor: where idle power is not known, nothing is called contexts'.

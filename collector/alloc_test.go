@@ -90,6 +90,11 @@ func TestObservingTheTreeAllocatesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+	look := at(f.now)
+	nothing(t, "noting who is in it", func() {
+		look = look.Add(time.Second)
+		f.tree.Look(look)
+	})
 	nothing(t, "asking whether one is in it", func() {
 		if !f.tree.Has(100) {
 			t.Fatal("it is not")
