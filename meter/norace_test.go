@@ -1,0 +1,5 @@
+//go:build linux && !race
+
+package meter_test
+
+const raceDetector = false
