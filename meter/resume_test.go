@@ -346,4 +346,3 @@ func FuzzCheckpoint(f *testing.F) {
 		}
 	})
 }
-

@@ -25,7 +25,14 @@ static int waits[DEADLY], ignored_here[DEADLY];
 
 int __real_sigaction(int sig, const struct sigaction *act, struct sigaction *old);
 
-static void note(int sig) { __atomic_fetch_or(&noted, 1ULL << (sig - 1), __ATOMIC_SEQ_CST); }
+// Either end_early sees what is noted, or note sees that it was too late for that.
+static void note(int sig)
+{
+	unsigned long long bit = 1ULL << (sig - 1);
+	__atomic_fetch_or(&noted, bit, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&early, __ATOMIC_SEQ_CST) && (__atomic_fetch_and(&noted, ~bit, __ATOMIC_SEQ_CST) & bit) != 0)
+		kill(getpid(), sig);
+}
 
 int __wrap_sigaction(int sig, const struct sigaction *act, struct sigaction *old)
 {
@@ -69,10 +76,10 @@ static unsigned long long end_early(void)
 {
 	if (!early)
 		return 0;
-	early = 0;
 	for (int i = 0; i < DEADLY; i++)
 		if (waits[i] && !ignored_here[i])
 			__real_sigaction(deadly[i], &waiting[i], NULL);
+	__atomic_store_n(&early, 0, __ATOMIC_SEQ_CST);
 	return __atomic_exchange_n(&noted, 0, __ATOMIC_SEQ_CST);
 }
 */

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
 	"slices"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -46,7 +46,7 @@ var ErrEnded = errors.New("the command has ended")
 func (p *Process) Exec(path string, args, env []string, hand func(State) error) error {
 	runtime.LockOSThread() // the signals are blocked on the thread that executes
 	defer runtime.UnlockOSThread()
-	release, err := holdSignals(slices.Concat(fatal, harmless, stops, []unix.Signal{unix.SIGCONT}))
+	hold, release, err := holdSignals(slices.Concat(fatal, harmless, stops, []unix.Signal{unix.SIGCONT}))
 	if err != nil {
 		return fmt.Errorf("hold signals back: %w", err)
 	}
@@ -77,22 +77,62 @@ func (p *Process) Exec(path string, args, env []string, hand func(State) error) 
 			unix.CloseOnExec(fd)
 		}
 	}
-	return os.NewSyscallError("execve", syscall.Exec(path, args, asExecuted(env)))
+	env = asExecuted(env)
+	if err := hold(); err != nil {
+		return err
+	}
+	p.sendBack()
+	return os.NewSyscallError("execve", syscall.Exec(path, args, env))
+}
+
+// sendBack makes pending again what a thread has caught that the runtime started after
+// signals had been held back. The caller holds mu: the relay has not passed it on.
+func (p *Process) sendBack() {
+	delivered()
+	caught := p.waitingFor(p.signals, p.conts)
+	if sig := p.handling.Load(); sig != 0 {
+		caught = append(caught, unix.Signal(sig))
+	}
+	for _, sig := range caught {
+		_ = unix.Kill(unix.Getpid(), sig) // to ourselves: nothing to fail
+	}
+}
+
+// waitingFor takes what channels hold.
+func (p *Process) waitingFor(channels ...chan os.Signal) (list []unix.Signal) {
+	for _, c := range channels {
+		for len(c) > 0 {
+			select {
+			case s := <-c:
+				list = append(list, s.(unix.Signal))
+			default: // the relay was faster
+			}
+		}
+	}
+	return list
+}
+
+// delivered waits until what the runtime has taken has been delivered to channels: to
+// stop one is to wait for that. The signal must be one that the relay has caught.
+func delivered() {
+	caught := slices.IndexFunc(harmless, func(sig unix.Signal) bool { return !ignored(sig) })
+	if caught < 0 {
+		return // whoever ignores forty signals sends few
+	}
+	none := make(chan os.Signal, 1)
+	signal.Notify(none, harmless[caught])
+	signal.Stop(none)
 }
 
 // settle waits until the relay has passed on what was caught before the signals were
 // held back.
 func (p *Process) settle() {
-	// From a handler to our channel a signal passes through a goroutine of os/signal.
-	const moment = 5 * time.Millisecond
-	for range 2 {
-		time.Sleep(moment)
-		idle := make(chan struct{})
-		select {
-		case p.pauses <- idle:
-			<-idle
-		case <-p.stopped:
-		}
+	delivered()
+	idle := make(chan struct{})
+	select {
+	case p.pauses <- idle:
+		<-idle
+	case <-p.stopped:
 	}
 }
 

@@ -16,6 +16,12 @@ package supervise
 static sigset_t held;
 static int holding;
 
+// The threads that have run the handler. That a thread blocks the signals says
+// nothing: it may be in a handler of the runtime's, for the while of which it blocks
+// all.
+enum { MOST = 4096 };
+static int answered[MOST], answers;
+
 static void apply(int sig, siginfo_t *info, void *context)
 {
 	ucontext_t *thread = context;
@@ -27,6 +33,18 @@ static void apply(int sig, siginfo_t *info, void *context)
 			else
 				sigdelset(&thread->uc_sigmask, s);
 		}
+	int i = __atomic_fetch_add(&answers, 1, __ATOMIC_SEQ_CST);
+	if (i < MOST)
+		__atomic_store_n(&answered[i], (int)syscall(SYS_gettid), __ATOMIC_SEQ_CST);
+}
+
+static int has_answered(int thread)
+{
+	int n = __atomic_load_n(&answers, __ATOMIC_SEQ_CST);
+	for (int i = 0; i < n && i < MOST; i++)
+		if (__atomic_load_n(&answered[i], __ATOMIC_SEQ_CST) == thread)
+			return 1;
+	return 0;
 }
 
 static void choose(unsigned long long signals, int hold)
@@ -36,6 +54,8 @@ static void choose(unsigned long long signals, int hold)
 		if (signals >> (s - 1) & 1)
 			sigaddset(&held, s);
 	holding = hold;
+	memset(answered, 0, sizeof answered);
+	answers = 0;
 }
 
 // The first signal that glibc leaves to programs. The Go runtime keeps it unblocked,
@@ -72,67 +92,63 @@ import (
 
 // holdSignals blocks signals on every thread of this process, so that they stay
 // pending, and returns what unblocks them. It takes some milliseconds.
-func holdSignals(list []unix.Signal) (release func(), err error) {
+//
+// A thread that the runtime starts afterwards does not block them: hold holds them
+// once more.
+func holdSignals(list []unix.Signal) (hold func() error, release func(), err error) {
 	var set uint64
 	for _, sig := range list {
 		set |= 1 << (sig - 1)
 	}
-	if err := mask(set, set, true); err != nil {
-		_ = mask(set&^inheritedBlocked(), set, false) // as far as that goes
-		return nil, err
-	}
 	// What was blocked from the start stays so.
-	return func() { _ = mask(set&^inheritedBlocked(), set, false) }, nil
+	release = func() { _ = mask(set&^inheritedBlocked(), false) } // as far as threads answer
+	hold = func() error { return mask(set, true) }
+	if err := hold(); err != nil {
+		release()
+		return nil, nil, err
+	}
+	return hold, release, nil
 }
 
-// mask blocks or unblocks a set of signals on every thread. Those that are blocked
-// on a thread and not in care are nobody's business here.
-func mask(set, care uint64, block bool) error {
+// mask blocks or unblocks a set of signals on every thread.
+func mask(set uint64, block bool) error {
 	C.choose(C.ulonglong(set), C.int(flag(block)))
 	if C.install() != 0 {
 		return errors.New("no handler can be installed")
 	}
 	defer C.uninstall()
-	const tries = 500
-	for range tries {
-		pending, err := errands(set, block)
+	const tries, pause = 500, 200 * time.Microsecond
+	asked := map[int]bool{}
+	for try := range tries {
+		tasks, err := os.ReadDir(proc + "/self/task")
 		if err != nil {
 			return err
+		}
+		pending := 0
+		for _, task := range tasks {
+			thread, err := strconv.Atoi(task.Name())
+			if err != nil {
+				return err
+			}
+			if C.has_answered(C.int(thread)) != 0 {
+				continue
+			}
+			if !asked[thread] {
+				asked[thread] = true
+				C.run_errand(C.int(thread)) // one that has ended is gone at the next look
+			}
+			// A thread of a library's may block all signals for good.
+			blocked, err := blockedOn(task.Name())
+			if err == nil && (try < tries/2 || !block || blocked&set != set) {
+				pending++
+			}
 		}
 		if pending == 0 {
 			return nil
 		}
-		time.Sleep(200 * time.Microsecond)
+		time.Sleep(pause)
 	}
 	return errors.New("a thread does not answer")
-}
-
-// errands sends every thread whose mask is not yet as wanted to change it, and
-// returns how many there were.
-func errands(set uint64, block bool) (pending int, err error) {
-	tasks, err := os.ReadDir(proc + "/self/task")
-	if err != nil {
-		return 0, err
-	}
-	for _, task := range tasks {
-		blocked, err := blockedOn(task.Name())
-		if absent(err) {
-			continue
-		}
-		if err != nil {
-			return 0, err
-		}
-		if block && blocked&set == set || !block && blocked&set == 0 {
-			continue
-		}
-		thread, err := strconv.Atoi(task.Name())
-		if err != nil {
-			return 0, err
-		}
-		pending++
-		C.run_errand(C.int(thread)) // one that has ended is gone at the next look
-	}
-	return pending, nil
 }
 
 // blockedOn returns the signals that a thread of this process blocks.

@@ -112,7 +112,8 @@ func run(args []string, chatty bool) int {
 // again is run that executes itself anew, several times in a row.
 func again(args []string) int {
 	const left, handed = "SUPERVISE_TEST_EXECS", "SUPERVISE_TEST_STATE"
-	p, err := (*Process)(nil), error(nil)
+	var p *Process
+	var err error
 	program, executions, _ := strings.Cut(os.Getenv(left), " ")
 	text := os.Getenv(handed)
 	for _, name := range []string{left, handed} {

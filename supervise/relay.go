@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,7 @@ type relayed struct {
 	continued bool           // whether SIGCONT is caught at all
 
 	interrupted chan struct{}      // closed by the relay at the keyboard's first SIGINT
+	handling    atomic.Int32       // the signal that the relay has taken and not done with, 0 none
 	pauses      chan chan struct{} // the relay closes what it gets, once nothing waits for it
 	closing     chan struct{}      // closed by Close: the relay ends
 	stopped     chan struct{}      // closed by the relay: it has ended
@@ -81,9 +83,9 @@ func (p *Process) relay() {
 		case <-p.closing:
 			return
 		case s := <-p.signals:
-			p.handle(s.(unix.Signal))
-		case <-p.conts:
-			p.forward(unix.SIGCONT)
+			p.take(s.(unix.Signal))
+		case s := <-p.conts:
+			p.take(s.(unix.Signal))
 		case idle := <-p.pauses:
 			p.catchUp()
 			close(idle)
@@ -96,13 +98,20 @@ func (p *Process) catchUp() {
 	for {
 		select {
 		case s := <-p.signals:
-			p.handle(s.(unix.Signal))
-		case <-p.conts:
-			p.forward(unix.SIGCONT)
+			p.take(s.(unix.Signal))
+		case s := <-p.conts:
+			p.take(s.(unix.Signal))
 		default:
 			return
 		}
 	}
+}
+
+// take handles a signal that was caught.
+func (p *Process) take(sig unix.Signal) {
+	p.handling.Store(int32(sig))
+	p.handle(sig)
+	p.handling.Store(0)
 }
 
 func (p *Process) handle(sig unix.Signal) {

@@ -183,7 +183,6 @@ func TestAsleep(t *testing.T) {
 	}
 }
 
-
 // TestDriverUpgradeFails: where greenagent cannot be executed anew, as its environment
 // is too long for what is now left for it, it goes on without GPUs and says so.
 func TestDriverUpgradeFails(t *testing.T) {
