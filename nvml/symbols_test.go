@@ -3,6 +3,7 @@
 package nvml_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -81,6 +82,12 @@ func TestBareLibrary(t *testing.T) {
 			"nvmlDeviceGetMPSComputeRunningProcesses_v3", "nvmlDeviceGetMPSComputeRunningProcesses_v2", "nvmlDeviceGetMPSComputeRunningProcesses",
 		},
 	})
+	missing := lib.Missing()
+	for _, name := range []string{"nvmlDeviceGetFieldValues", "nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetSamples", "nvmlDeviceGetMPSComputeRunningProcesses", "nvmlDeviceGetProcessUtilization"} {
+		if !slices.Contains(missing, name) {
+			t.Errorf("%s is not among the missing %q", name, missing)
+		}
+	}
 	in.Advance(time.Second)
 	if d := lib.Devices(); len(d) != 1 || d[0].UUID != "GPU-0" {
 		t.Fatalf("%+v", d)
