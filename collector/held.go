@@ -69,6 +69,7 @@ func (g *Integrator) enter(t tick) {
 		g.begin(at)
 	}
 	g.base = t.value - g.curve.At(g.curve.Span().End)
+	g.reached(t)
 	g.placed = t.bracket.half()
 	if !g.edge.known {
 		g.edge.placed = g.placed
@@ -86,6 +87,7 @@ func (g *Integrator) extend(t tick, after energy.Power) {
 		g.curve.Append(end.Add(x), start+g.levels[1].For(x))
 	}
 	g.curve.Append(at, start+e)
+	g.reached(t)
 	g.levels, g.placed = [2]energy.Power{g.levels[1], e.Over(d)}, t.bracket.half()
 	if g.past.first.At == 0 && !g.domain.Fresh {
 		g.note(PowerPoint{at, g.levels[1]}) // for want of a power sensor

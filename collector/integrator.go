@@ -47,8 +47,7 @@ type Integrator struct {
 	past    past
 	edge    edge // of the start
 
-	bridge   Mark // where the counter stood at from, if bridging
-	bridging bool
+	resumption resumption
 
 	power   PowerPoint    // the latest
 	updated bracket       // when the sensor came to show it

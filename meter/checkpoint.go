@@ -48,7 +48,7 @@ type DomainTotal struct {
 	Domain collector.Domain `json:"domain"`
 	Basis  energy.Basis     `json:"basis"`
 	// Booked is up to where its energy is in the ledger, Mark what its counter stood
-	// at then, nil where there is none.
+	// at by then, nil where there is none.
 	Booked      energy.Instant     `json:"booked_ns"`
 	Mark        *collector.Mark    `json:"mark"`
 	Uncertainty energy.Uncertainty `json:"uncertainty"`
@@ -134,6 +134,9 @@ func (c *Checkpoint) check() error {
 // within reports whether an instant is far from overflow, as differences are taken.
 func within(i energy.Instant) bool { return -1<<61 < i && i < 1<<61 }
 
+// half reports whether an energy is far enough from overflow to be added to another.
+func half(e energy.Energy) bool { return math.MinInt64/4 < e && e < math.MaxInt64/4 }
+
 func (f *FeedState) check(from energy.Instant) error {
 	if len(f.Ledger.Balances) != len(f.Domains) {
 		return fmt.Errorf("accounts of %d domains, want %d", len(f.Ledger.Balances), len(f.Domains))
@@ -146,7 +149,7 @@ func (f *FeedState) check(from energy.Instant) error {
 			return fmt.Errorf("domain %q, want names that differ", d.Domain.ID)
 		case !within(d.Booked) || d.Booked < from:
 			return fmt.Errorf("%s: booked up to %d ns", d.Domain.ID, d.Booked)
-		case d.Mark != nil && (!within(d.Mark.At) || d.Mark.Value < math.MinInt64/2 || d.Mark.Value > math.MaxInt64/2):
+		case d.Mark != nil && (!within(d.Mark.At) || !half(d.Mark.Value) || !half(d.Mark.Ahead)):
 			return fmt.Errorf("%s: mark %+v", d.Domain.ID, *d.Mark)
 		case !finite(d.Uncertainty.Systematic) || !finite(d.Uncertainty.Variance):
 			return fmt.Errorf("%s: uncertainty %+v", d.Domain.ID, d.Uncertainty)

@@ -67,7 +67,8 @@ func keep(s *FeedState, c Config, shift time.Duration, rebooted bool) *feed {
 		to[i] = i
 		d.Booked = d.Booked.Add(shift)
 		if d.Mark != nil {
-			mark := collector.Mark{At: d.Mark.At.Add(shift), Value: d.Mark.Value}
+			mark := *d.Mark
+			mark.At = mark.At.Add(shift)
 			d.Mark = &mark
 		}
 		if rebooted {
