@@ -326,8 +326,12 @@ func TestAsleep(t *testing.T) {
 	expect(t, v.inventory(&cards), Info, "", "1 × A, and 1 asleep", "not woken")
 	v = gpuView{err: asleep}
 	expect(t, find(t, v.failure(&cards), gpuDevices), Info, "", "all GPUs are asleep", "0000:43:00.0")
-	device := deviceView{sampled: asleep}
-	expect(t, device.counter(), Info, "", "asleep")
+	device := deviceView{sampled: asleep, Device: nvml.Device{UUID: "GPU-0"}}
+	if checks := device.checks(); len(checks) != 1 {
+		t.Errorf("%+v", checks)
+	} else {
+		expect(t, checks[0], Info, "", "asleep")
+	}
 	trial := newTrial(0, nvml.Device{UUID: "GPU-0"}, collector.Domain{})
 	trial.looks, trial.failures, trial.failed = 20, 20, asleep
 	expect(t, trial.checks()[0], Info, "", "not woken")

@@ -57,7 +57,9 @@ func (v *deviceView) checks() []Check {
 	if !v.silent() {
 		checks = append(checks, v.power())
 	}
-	checks = append(checks, v.lists(), v.activity(), v.mig())
+	if !errors.Is(v.sampled, nvml.ErrAsleep) {
+		checks = append(checks, v.lists(), v.activity(), v.mig())
+	}
 	if c := v.source.Calibration; !c.None() {
 		checks = append(checks, check(gpuCalibration, Pass, "calibrated: "+c.String(), "", ""))
 	}

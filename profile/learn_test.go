@@ -69,7 +69,13 @@ func TestRestByState(t *testing.T) {
 		seen.At = monday.Add(time.Duration(i) * time.Minute)
 		p.Rest(seen)
 	}
-	if len(p.Idle) != 3 || p.Idle[0].Power != 22 || p.Idle[1].Power != 70 || p.Idle[2].Power != 23 {
+	if len(p.Idle) != 3 || p.Idle[0].Power != 70 || p.Idle[1].Power != 22 || p.Idle[2].Power != 23 {
 		t.Errorf("%+v", p.Idle)
+	}
+	// Of two seen at once, that which was told last was seen last.
+	p.Rest(Idle{State: ptr(0), Power: 71, At: monday.Add(time.Hour)})
+	p.Rest(Idle{State: ptr(8), Power: 24, At: monday.Add(time.Hour)})
+	if k := p.Known(); k.Idle != 24 {
+		t.Errorf("%v", k.Idle)
 	}
 }

@@ -180,14 +180,10 @@ func (p *Profile) latestIdle() int {
 }
 
 // Rest takes what the GPU was seen to draw with nobody on it: what is known of the
-// same state gives way.
+// same state gives way. The latest stands last.
 func (p *Profile) Rest(seen Idle) {
-	i := slices.IndexFunc(p.Idle, func(known Idle) bool { return same(known.State, seen.State) })
-	if i < 0 {
-		p.Idle = append(p.Idle, seen)
-	} else {
-		p.Idle[i] = seen
-	}
+	others := slices.DeleteFunc(slices.Clone(p.Idle), func(known Idle) bool { return same(known.State, seen.State) })
+	p.Idle = append(others, seen)
 }
 
 func same(a, b *int) bool { return a == b || a != nil && b != nil && *a == *b }

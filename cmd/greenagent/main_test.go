@@ -212,7 +212,8 @@ func measure(t *testing.T, env []string, args ...string) measured {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "run.json")
 	cmd := command(t, append([]string{"greenagent", "run", "--json", file}, args...)...)
-	cmd.Env = append(os.Environ(), env...)
+	// No test knows what another has learnt.
+	cmd.Env = append(append(os.Environ(), "XDG_STATE_HOME="+t.TempDir()), env...)
 	m := measured{ended: finish(t, cmd)}
 	var err error
 	if m.text, err = os.ReadFile(file); err != nil {
