@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,22 @@ func TestExecKeepsTheCommand(t *testing.T) {
 	cmd.Stdin = strings.NewReader("text\n")
 	out, errs, status := output(t, cmd)
 	if status != 41 || errs != "" || !strings.HasPrefix(out, "got text\nended 41, orphans true, started 1\n") {
+		t.Errorf("status %d\n%s%s", status, out, errs)
+	}
+}
+
+// TestExecOfWhatIsGone: the program was deleted from disk meanwhile.
+func TestExecOfWhatIsGone(t *testing.T) {
+	text, err := os.ReadFile(self(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "program")
+	write(t, path, string(text), 0o755)
+	cmd := executing(t, 2, "sh", "-c", "rm "+path+"; sleep 0.5; exit 42")
+	cmd.Path = path
+	cmd.Env = append(cmd.Env, "SUPERVISE_TEST_EXECS=/proc/self/exe 2")
+	if out, errs, status := output(t, cmd); status != 42 || errs != "" || !strings.HasPrefix(out, "ended 42, ") {
 		t.Errorf("status %d\n%s%s", status, out, errs)
 	}
 }

@@ -103,7 +103,8 @@ func holdSignals(list []unix.Signal) (hold func() error, release func(), err err
 	// What was blocked from the start stays so.
 	release = func() { _ = mask(set&^inheritedBlocked(), false) } // as far as threads answer
 	hold = func() error { return mask(set, true) }
-	if err := hold(); err != nil {
+	err = hold()
+	if err != nil {
 		release()
 		return nil, nil, err
 	}
