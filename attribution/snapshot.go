@@ -40,8 +40,10 @@ type DomainState struct {
 	// what of Unattributed was used meanwhile.
 	Away       time.Duration
 	AwayEnergy energy.Energy
-	Rejected   int
-	Resets     int
+	// Check is how the energy counter compares with the power sensor.
+	Check    collector.Check
+	Rejected int
+	Resets   int
 	// Floor is the idle power that dynamic energy stands above, 0 unknown: then
 	// idle energy is contained in dynamic.
 	Floor energy.Power

@@ -34,7 +34,7 @@ func (g *Integrator) reached(t tick) {
 // an instant, and false if no counter is integrated that outlives this process, as
 // that of a model.
 func (g *Integrator) Mark(at energy.Instant) (Mark, bool) {
-	if g.domain.Basis != energy.Counted || g.gauging || !g.begun || !g.counter.known || g.counter.opening || !g.counter.counted {
+	if g.domain.Basis != energy.Counted || g.gauging() || !g.begun || !g.counter.known || g.counter.opening || !g.counter.counted {
 		return Mark{}, false
 	}
 	last := &g.resumption
@@ -55,11 +55,12 @@ func (g *Integrator) bridged(t tick) bool {
 	}
 	g.resumption.known = false
 	at := max(t.bracket.middle(), g.from+1)
-	e := t.value - m.Value
-	if e < 0 || !g.canDraw(e, at.Sub(m.At)) {
+	shown := t.value - m.Value
+	if shown < 0 || !g.canDraw(shown, at.Sub(m.At)) {
 		g.resets++
 		return false
 	}
+	e := g.domain.Calibration.energy(shown, at.Sub(m.At))
 	g.begun = true
 	g.curve.Append(g.from, 0)
 	g.curve.Append(at, max(0, e-m.Ahead))

@@ -23,15 +23,18 @@ const (
 // taking.
 func (g *Integrator) Cadence(now energy.Instant) time.Duration {
 	tick, ticks := g.domain.Tick, &g.counter.ticks
-	if g.gauging {
+	switch g.source {
+	case byPower:
 		ticks = &g.gauge.ticks
+	case byAverage:
+		ticks = &g.average.ticks
 	}
 	switch {
 	case g.domain.Fresh:
 		return currentCadence
 	case g.searching():
 		return dense
-	case g.gauging && tick > 0 && (!ticks.locked() || ticks.edge.width() > ticks.fine()):
+	case g.gauging() && tick > 0 && (!ticks.locked() || ticks.edge.width() > ticks.fine()):
 		return closeLook
 	case ticks.locked():
 		tick = ticks.period
@@ -46,4 +49,4 @@ func (g *Integrator) Cadence(now energy.Instant) time.Duration {
 }
 
 // searching reports whether the counter's ticks are being looked for.
-func (g *Integrator) searching() bool { return g.counter.searching && !g.gauging }
+func (g *Integrator) searching() bool { return g.counter.searching && !g.gauging() }

@@ -155,14 +155,14 @@ func (g *Integrator) current(r Reading) {
 		if d < max(shortestMean, g.domain.Resolution) {
 			return
 		}
-		g.note(PowerPoint{first.bracket.hi, (r.Counter - first.value).Over(d)})
+		g.note(PowerPoint{first.bracket.hi, g.advanced(first, tick{bracket{r.At, r.At}, r.Counter}).Over(d)})
 		g.flush()
 	}
-	end := g.curve.Span().End
-	if d := r.At.Sub(end); d >= shortestMean {
-		g.note(PowerPoint{r.At, max(0, r.Counter-g.base-g.curve.At(end)).Over(d)})
+	now := tick{bracket{r.At, r.At}, r.Counter}
+	if d := r.At.Sub(g.curve.Span().End); d >= shortestMean {
+		g.note(PowerPoint{r.At, g.due(now).Over(d)})
 	}
-	g.extend(tick{bracket{r.At, r.At}, r.Counter}, unknownPower)
+	g.extend(now, unknownPower)
 	c.counted = true
 }
 

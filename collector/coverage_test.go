@@ -99,8 +99,8 @@ func TestUncertaintyCovers(t *testing.T) {
 	}{
 		{"counter, with gain", true, true, 0.065, 0.10},
 		{"counter, ideal gain", true, false, 0.01, 0.05},
-		{"power, with gain", false, true, 0.125, 0.13},
-		{"power, ideal gain", false, false, 0.105, 0.11},
+		{"power, with gain", false, true, 0.10, 0.17},
+		{"power, ideal gain", false, false, 0.08, 0.14},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			n := 600

@@ -17,13 +17,17 @@ const (
 	Host   Type = "host" // the whole machine: it contains every other domain
 )
 
+// ModuleScope is that of a GPU's figure which covers its superchip's whole module:
+// the CPU and the memory beside it are contained in it.
+const ModuleScope = "module"
+
 // Domain is a piece of hardware whose energy is told as one figure.
 type Domain struct {
 	ID     string // stable and unique on the node: "gpu:GPU-…", "cpu:0"
 	Type   Type
 	Name   string
 	Driver string // "" where there is none to name
-	Scope  string // what the figure covers where that is not the whole device: "module"
+	Scope  string // what the figure covers where that is not the whole device
 	Basis  energy.Basis
 	Limit  energy.Power // the highest power the hardware is set to draw, 0 unknown
 	// Counter says that readings hold an energy counter to be differenced; without
@@ -43,6 +47,9 @@ type Domain struct {
 	CounterTick time.Duration
 	// Calibration is applied to everything the sensor shows.
 	Calibration Calibration
+	// Average is the time that the readings' Average is a gapless mean of, 0 where
+	// there is none.
+	Average time.Duration
 	// Window is the part of each tick, its last, that the power sensor sees: 1 for a
 	// sensor without gaps.
 	Window float64
@@ -72,6 +79,8 @@ type Reading struct {
 	Epoch   uint32
 	// Power is the power now; Average the mean of the last second.
 	Power, Average energy.Power
+	// Use is in how many percent of the last second at most something ran.
+	Use int
 }
 
 // Quantity is a set of the quantities a reading holds.
@@ -82,6 +91,7 @@ const (
 	HasCounter Quantity = 1 << iota
 	HasPower
 	HasAverage
+	HasUse
 )
 
 // PowerPoint is a past power reading out of a sensor's own memory.

@@ -6,36 +6,36 @@ import (
 	"greenagent/energy"
 )
 
-// maxGap is the longest silence a power sensor is integrated across. A counter
-// has no such bound: it counted meanwhile.
-const maxGap = 2 * time.Second
+const (
+	// maxGap is the longest silence a power sensor is integrated across. A counter
+	// has no such bound: it counted meanwhile.
+	maxGap = 2 * time.Second
+	// ticksKept is how many ticks of a sensor are remembered: over 2 s of 20 ms.
+	ticksKept = 128
+)
 
-// gauge is what is known of a power sensor that is integrated. Its integral is a
-// counter that ticks when the sensor does.
+// gauge is what is known of a power sensor. Its integral is a counter that ticks
+// when the sensor does. It is the domain's energy where there is nothing better,
+// the shape within the seconds of an average, and a counter is checked against it.
 type gauge struct {
 	at    energy.Instant // when it was last read
 	shown energy.Power   // what it showed
 	ticks ticks
 	// until is up to where total is the integral. Where a lag is corrected it may
 	// fall for a moment, which the curve does not.
-	until    energy.Instant
-	total    energy.Energy
-	variance float64 // µJ², of what the sensor did not see
+	until energy.Instant
+	total energy.Energy
+	past  *Curve // of total, as far as it rose
 }
 
 // addPower integrates power.
 func (g *Integrator) addPower(r Reading) {
 	k := &g.gauge
 	switch {
-	case !g.begun:
-		g.begin(r.At)
-		g.resume(PowerPoint{r.At, r.Power})
+	case k.at == 0, r.At.Sub(k.at) > maxGap:
+		g.startGauge(r)
 	case r.At <= k.at:
 		return
-	case r.At.Sub(k.at) > maxGap:
-		g.flush()
-		g.skip(r.At)
-		g.resume(PowerPoint{r.At, r.Power})
 	case g.domain.Tick == 0:
 		g.ramp(r.At, r.Power)
 	case r.Power != k.shown:
@@ -47,12 +47,42 @@ func (g *Integrator) addPower(r Reading) {
 	k.at, k.shown = r.At, r.Power
 }
 
-// resume starts to integrate from the end of the curve.
-func (g *Integrator) resume(p PowerPoint) {
+// beat is the power sensor's tick.
+func (g *Integrator) beat() time.Duration {
+	if g.domain.Tick > 0 {
+		return g.domain.Tick
+	}
+	return sensorTick
+}
+
+// startGauge begins to integrate, or anew after a gap.
+func (g *Integrator) startGauge(r Reading) {
+	k := &g.gauge
+	k.ticks, k.until, k.shown = ticks{}, r.At, r.Power
+	k.mark()
+	if g.source != byPower {
+		return
+	}
+	if g.begun {
+		g.flush()
+		g.skip(r.At)
+	}
+	g.follow(k.past)
+}
+
+// follow has the energy follow a sensor's integral, from where it is known to.
+func (g *Integrator) follow(past *Curve) {
+	if !g.begun {
+		g.begin(past.Span().Start)
+	}
 	end := g.curve.Span().End
-	g.gauge = gauge{at: p.At, shown: p.Power, until: end, total: g.curve.At(end), variance: g.gauge.variance}
 	g.levels = [2]energy.Power{unknownPower, g.remember(end)}
-	g.base = 0
+	g.base, g.worth = past.At(end)-g.curve.At(end), worth{}
+	for i := past.after(end); i < past.count; i++ {
+		if k := past.knot(i); k.at > end {
+			g.hold(tick{bracket{k.at, k.at}, k.energy})
+		}
+	}
 }
 
 // change takes a new value of the sensor. Since the tick before, the power was
@@ -74,14 +104,13 @@ func (g *Integrator) change(r Reading) {
 	opened := max(at.Add(-window), before)
 
 	g.ramp(before, k.shown)
-	blind := float64((r.Power - k.shown).For(opened.Sub(before)))
-	k.variance += blind * blind / 12 // it may have changed in one step anywhere
+	g.blind(r.Power-k.shown, opened.Sub(before))
 	k.total += ((k.shown + r.Power) / 2).For(opened.Sub(before)) + r.Power.For(at.Sub(opened))
 	// Behind a low pass, what was drawn is what is shown and the time constant
 	// times its slope.
 	k.total += (r.Power - k.shown).For(d.Lag)
 	k.until = at
-	g.hold(tick{bracket{at, at}.widen(seen.half()), max(k.total, 0)})
+	g.gauged(bracket{at, at}.widen(seen.half()))
 }
 
 // ramp integrates while the power went from what was shown to p.
@@ -91,9 +120,31 @@ func (g *Integrator) ramp(to energy.Instant, p energy.Power) {
 	if d <= 0 {
 		return
 	}
-	blind := float64((p - k.shown).For(d))
-	k.variance += blind * blind / 12
+	g.blind(p-k.shown, d)
 	k.total += ((k.shown + p) / 2).For(d)
 	k.until = to
-	g.hold(tick{bracket{to, to}, max(k.total, 0)})
+	g.gauged(bracket{to, to})
+}
+
+// gauged takes the integral up to a tick.
+func (g *Integrator) gauged(at bracket) {
+	g.gauge.mark()
+	if g.source == byPower {
+		g.hold(tick{at, g.gauge.total})
+	}
+}
+
+// mark remembers the integral.
+func (k *gauge) mark() {
+	if span := k.past.Span(); k.past.Empty() || k.until > span.End && k.total >= k.past.At(span.End) {
+		k.past.Append(k.until, k.total)
+	}
+}
+
+// upTo returns the integral until an instant, carried on at the latest power.
+func (k *gauge) upTo(at energy.Instant) energy.Energy {
+	if at <= k.until {
+		return k.past.At(at)
+	}
+	return k.total + k.shown.For(at.Sub(k.until))
 }

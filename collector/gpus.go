@@ -17,6 +17,7 @@ type gpuReader interface {
 	Devices() []nvml.Device
 	Sample(device int, dst *nvml.Sample) error
 	PowerSamples(device int, since uint64, dst []nvml.PowerSample) ([]nvml.PowerSample, error)
+	Status(device int, dst *nvml.Status) error
 }
 
 // GPUs is the source of GPU energy. It has one domain per device, in NVML's
@@ -24,8 +25,10 @@ type gpuReader interface {
 type GPUs struct {
 	lib     gpuReader
 	domains []Domain
-	lost    []absence // by device
+	lost    []absence        // by device
+	used    []energy.Instant // by device: when it was last asked how much it was used
 	sample  nvml.Sample
+	status  nvml.Status
 	past    []nvml.PowerSample
 }
 
@@ -58,12 +61,15 @@ func NewGPUs(lib gpuReader, known map[string]Known) *GPUs {
 		if err := lib.Sample(i, &s.sample); err != nil || s.sample.HasCounter {
 			domain.Basis, domain.Counter = energy.Counted, true
 		} else if s.sample.Scope == nvml.ScopeModule {
-			domain.Scope = "module"
-			domain.Note = "the power of the whole module, its CPU included"
+			domain.Scope = ModuleScope
+			domain.Note = "its figures are of the whole module, CPU and memory included"
+		}
+		if s.sample.HasAverage && (s.sample.Scope == nvml.ScopeGPU || !domain.Counter) {
+			domain.Average = averageWindow
 		}
 		s.domains = append(s.domains, domain)
 	}
-	s.lost = make([]absence, len(s.domains))
+	s.lost, s.used = make([]absence, len(s.domains)), make([]energy.Instant, len(s.domains))
 	return s
 }
 
@@ -113,15 +119,29 @@ func (s *GPUs) Read(dst []Reading) ([]Reading, error) {
 				r.Has |= HasAverage
 			}
 		}
+		s.use(&r)
 		dst = append(dst, r)
 	}
 	return dst, failed
 }
 
+// use adds to a reading how much the device was used, where its power alone leaves
+// that open. It is no error not to know.
+func (s *GPUs) use(r *Reading) {
+	d := &s.domains[r.Domain]
+	if d.Counter || d.gapless() || s.used[r.Domain] > 0 && r.At.Sub(s.used[r.Domain]) < useEvery {
+		return
+	}
+	s.used[r.Domain] = r.At
+	if err := s.lib.Status(r.Domain, &s.status); err == nil && s.status.SMUtilization >= 0 {
+		r.Use, r.Has = s.status.SMUtilization, r.Has|HasUse
+	}
+}
+
 // Recall appends what the driver's own ring remembers of a device's power. That
 // a device has no such ring is no error.
 func (s *GPUs) Recall(domain int, dst []PowerPoint) ([]PowerPoint, error) {
-	if s.domains[domain].Scope == "module" {
+	if s.domains[domain].Scope == ModuleScope {
 		return dst, nil
 	}
 	past, err := s.lib.PowerSamples(domain, 0, s.past[:0])

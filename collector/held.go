@@ -29,7 +29,7 @@ func (g *Integrator) drain() {
 		t, next := g.held[0], g.held[1]
 		after := unknownPower
 		if d := next.bracket.middle().Sub(t.bracket.middle()); d > 0 {
-			after = (next.value - t.value).Over(d)
+			after = g.advanced(t, next).Over(d)
 		}
 		g.held = slices.Delete(g.held, 0, 1)
 		g.book(t, after)
@@ -68,7 +68,8 @@ func (g *Integrator) enter(t tick) {
 	case !g.bridged(t):
 		g.begin(at)
 	}
-	g.base = t.value - g.curve.At(g.curve.Span().End)
+	g.worth = worth{tick: t}
+	g.base = -g.curve.At(g.curve.Span().End)
 	g.reached(t)
 	g.placed = t.bracket.half()
 	if !g.edge.known {
@@ -87,6 +88,7 @@ func (g *Integrator) extend(t tick, after energy.Power) {
 		g.curve.Append(end.Add(x), start+g.levels[1].For(x))
 	}
 	g.curve.Append(at, start+e)
+	g.worth = worth{t, g.valueOf(t)}
 	g.reached(t)
 	g.levels, g.placed = [2]energy.Power{g.levels[1], e.Over(d)}, t.bracket.half()
 	if g.past.first.At == 0 && !g.domain.Fresh {
@@ -96,7 +98,30 @@ func (g *Integrator) extend(t tick, after energy.Power) {
 
 // due returns the energy between the end of the curve and a tick.
 func (g *Integrator) due(t tick) energy.Energy {
-	return max(t.value-g.base-g.curve.At(g.curve.Span().End), 0)
+	return max(g.valueOf(t)-g.base-g.curve.At(g.curve.Span().End), 0)
+}
+
+// worth is what a counter's value at a tick amounts to, calibrated, since the
+// beginning of its epoch.
+type worth struct {
+	tick   tick
+	energy energy.Energy
+}
+
+// valueOf returns what a tick's value amounts to. Each tick is calibrated once,
+// on top of those before it.
+func (g *Integrator) valueOf(t tick) energy.Energy {
+	return g.worth.energy + g.advanced(g.worth.tick, t)
+}
+
+// advanced returns the energy from one tick to another. What is integrated was
+// calibrated as power.
+func (g *Integrator) advanced(t, next tick) energy.Energy {
+	e := next.value - t.value
+	if g.gauging() {
+		return e
+	}
+	return g.domain.Calibration.energy(e, max(0, next.bracket.middle().Sub(t.bracket.middle())))
 }
 
 // conclude moves the ticks held back into the curve. The last of them usually

@@ -18,9 +18,6 @@ const (
 	// sensorTick is assumed where a sensor's own tick is not known: the slowest of
 	// power sensors, 100 ms on current parts.
 	sensorTick = 100 * time.Millisecond
-	// stuck is how long a counter may stand still beside a power reading before
-	// that is integrated instead.
-	stuck = 2 * time.Second
 	// latestInstant is half of what an Instant holds, so that differences fit.
 	latestInstant = energy.Instant(1 << 62)
 )
@@ -37,11 +34,15 @@ type Integrator struct {
 	curve  *Curve
 	begun  bool // the curve has knots
 
+	source  source // of the energy
 	counter counter
 	gauge   gauge
-	gauging bool // the gauge is what is integrated
+	average average
+	check   crosscheck
+	unseen  unseen
 	held    []tick
 	base    energy.Energy   // the counter's value where the curve is 0
+	worth   worth           // of the counter's value at the last tick booked
 	levels  [2]energy.Power // the means of the curve's last two ticks
 	placed  time.Duration   // how well its last tick is, ±
 	past    past
@@ -67,10 +68,33 @@ type Integrator struct {
 // and the first readings serve to cover the time between.
 func NewIntegrator(d Domain, from energy.Instant) *Integrator {
 	return &Integrator{
-		domain: d, from: from, curve: NewCurve(curveKnots), gauging: !d.Counter,
+		domain: d, from: from, curve: NewCurve(curveKnots), source: sourceOf(d),
+		gauge: gauge{past: NewCurve(ticksKept)}, average: average{past: NewCurve(ticksKept)},
 		held: make([]tick, 0, maxHeld), lowest: unknownPower,
 	}
 }
+
+// source is what the energy is taken from.
+type source uint8
+
+const (
+	byCounter source = iota
+	byAverage        // a gapless average of power
+	byPower          // power as it is read
+)
+
+func sourceOf(d Domain) source {
+	switch {
+	case d.Counter:
+		return byCounter
+	case d.Average > 0:
+		return byAverage
+	}
+	return byPower
+}
+
+// gauging reports whether power is what is integrated.
+func (g *Integrator) gauging() bool { return g.source != byCounter }
 
 // Domain returns what the integrator integrates.
 func (g *Integrator) Domain() Domain { return g.domain }
@@ -83,7 +107,7 @@ func (g *Integrator) Basis(until energy.Instant) energy.Basis {
 	switch {
 	case span.Duration() <= g.unobserved, until.Sub(g.from) < 2*g.domain.Resolution:
 		return energy.Unknown
-	case g.domain.Basis == energy.Counted && (g.gauging || !g.counter.counted):
+	case g.domain.Basis == energy.Counted && (g.gauging() || !g.counter.counted):
 		return energy.Integrated
 	}
 	return g.domain.Basis
@@ -113,8 +137,11 @@ func (g *Integrator) Unobserved() time.Duration { return g.unobserved }
 func (g *Integrator) Settled(at energy.Instant) bool {
 	c := &g.counter
 	latest, answering := c.at, c.known
-	if g.gauging {
+	switch g.source {
+	case byPower:
 		latest, answering = g.gauge.at, g.begun
+	case byAverage:
+		latest, answering = g.average.at, g.begun
 	}
 	switch {
 	case g.begun && g.curve.Span().End >= at, !answering, latest.Add(4*sensorTick) < at:
@@ -139,7 +166,9 @@ func (g *Integrator) Recall(points []PowerPoint) {
 	g.past.points = g.past.points[:0]
 	for _, p := range points {
 		if g.canBe(p.Power) && 0 < p.At && p.At < latestInstant {
+			p.Power = g.domain.Calibration.power(p.Power)
 			g.past.points = append(g.past.points, p)
+			g.see(p.Power)
 		}
 	}
 }
@@ -157,22 +186,26 @@ func (g *Integrator) Add(r Reading) {
 	if r.Has&HasPower != 0 && g.past.first.At == 0 {
 		g.past.first = PowerPoint{r.At, r.Power}
 	}
-	if r.Has&HasCounter != 0 && !g.gauging {
+	if r.Has&HasCounter != 0 && !g.gauging() {
 		g.addCounter(r)
 	}
 	if r.Has&HasPower != 0 {
-		g.divert(r)
-		if g.gauging {
-			g.addPower(r)
-		}
+		g.addPower(r)
 		g.note(PowerPoint{r.At, r.Power})
 	}
+	if r.Has&HasAverage != 0 && g.domain.Average > 0 {
+		g.addAverage(r)
+	}
+	g.fallBack(r)
+	g.compare(r)
+	g.judge(r)
 	g.findEdge()
 }
 
-// sift removes the quantities of a reading that cannot be.
+// sift removes the quantities of a reading that cannot be, by what the sensor
+// shows, and calibrates its powers. The counter is calibrated tick by tick.
 func (g *Integrator) sift(r Reading) Reading {
-	if r.Has&HasPower == 0 && r.Has&HasAverage != 0 && g.gauging {
+	if r.Has&HasPower == 0 && r.Has&HasAverage != 0 && g.source == byPower {
 		r.Power, r.Has = r.Average, r.Has|HasPower
 	}
 	for _, q := range [...]struct {
@@ -188,6 +221,7 @@ func (g *Integrator) sift(r Reading) Reading {
 			g.rejected++
 		}
 	}
+	r.Power, r.Average = g.domain.Calibration.power(r.Power), g.domain.Calibration.power(r.Average)
 	r.Spread = min(max(r.Spread, 0), maxGap)
 	return r
 }
@@ -203,6 +237,13 @@ func (g *Integrator) limit() energy.Power {
 	return outlandish
 }
 
+// see takes down how low the power can be.
+func (g *Integrator) see(p energy.Power) {
+	if g.lowest == unknownPower || p < g.lowest {
+		g.lowest = p
+	}
+}
+
 // note takes down a power.
 func (g *Integrator) note(p PowerPoint) {
 	if p.At <= g.power.At {
@@ -210,9 +251,7 @@ func (g *Integrator) note(p PowerPoint) {
 	}
 	p.Power = min(p.Power, energy.FromWatts(plausible*g.limit().Watts()))
 	g.peak = max(g.peak, p.Power)
-	if g.lowest == unknownPower || p.Power < g.lowest {
-		g.lowest = p.Power
-	}
+	g.see(p.Power)
 	if p.Power != g.power.Power || g.powers == 0 {
 		g.updated = bracket{g.power.At, p.At}
 		g.recent[g.powers%len(g.recent)] = p
@@ -221,29 +260,14 @@ func (g *Integrator) note(p PowerPoint) {
 	g.power = p
 }
 
-// divert turns to integrating power where the counter stands still though power
-// is drawn, as some have been seen to, or where there turns out to be none.
-func (g *Integrator) divert(r Reading) {
-	c := &g.counter
-	since := g.past.first.At
-	if c.known {
-		since = c.changed
-	}
-	if g.gauging || g.domain.Fresh || r.Power < energy.Watt || r.At.Sub(since) < stuck {
-		return
-	}
-	g.flush()
-	g.gauging = true
-	if g.begun {
-		g.resume(PowerPoint{g.power.At, r.Power})
-	}
-}
-
 // Finish settles the curve up to an instant at which the last readings were
 // taken or shortly before: the part of a tick that no reading covers is carried
 // on at the last power. What is too long for that stays unobserved.
 func (g *Integrator) Finish(at energy.Instant) {
 	g.conclude(at)
+	if g.source == byPower && g.domain.sees() < 1 {
+		g.judgeUntil(at)
+	}
 	switch {
 	case g.begun:
 		g.cover(at)
@@ -260,7 +284,7 @@ func (g *Integrator) Finish(at energy.Instant) {
 func (g *Integrator) cover(at energy.Instant) {
 	missing := at.Sub(g.curve.Span().End)
 	reach := maxGap
-	if g.domain.Counter && !g.domain.Fresh && !g.gauging {
+	if g.domain.Counter && !g.domain.Fresh && !g.gauging() {
 		reach = 2 * max(g.counter.ticks.period, sensorTick)
 	}
 	switch {

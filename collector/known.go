@@ -2,6 +2,7 @@ package collector
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"greenagent/energy"
@@ -33,11 +34,7 @@ func (c Calibration) None() bool { return c == Calibration{} }
 // String says what is done to the sensor's figures: "1.02 × shown − 3.5 W, ±2 %"
 // (k = 2).
 func (c Calibration) String() string {
-	gain := c.Gain
-	if gain == 0 {
-		gain = 1
-	}
-	text := fmt.Sprintf("%.6g × shown", gain)
+	text := fmt.Sprintf("%.6g × shown", c.scale())
 	switch {
 	case c.Offset > 0:
 		text += " + " + c.Offset.String()
@@ -45,4 +42,30 @@ func (c Calibration) String() string {
 		text += " − " + (-c.Offset).String()
 	}
 	return text + fmt.Sprintf(", ±%.2g %%", 200*c.Uncertainty)
+}
+
+// scale returns the gain.
+func (c Calibration) scale() float64 {
+	if c.Gain == 0 {
+		return 1
+	}
+	return c.Gain
+}
+
+// power returns what an external meter would show, never less than nothing.
+func (c Calibration) power(shown energy.Power) energy.Power {
+	if c.None() {
+		return shown
+	}
+	return max(0, energy.Power(math.Round(c.scale()*float64(shown)))+c.Offset)
+}
+
+// energy returns the energy of a time over which a counter advanced by shown. Of
+// a device that draws less than its sensor's offset it is nothing, rather than
+// less: energy does not run backwards.
+func (c Calibration) energy(shown energy.Energy, d time.Duration) energy.Energy {
+	if c.None() {
+		return shown
+	}
+	return max(0, energy.Energy(math.Round(c.scale()*float64(shown)))+c.Offset.For(d))
 }

@@ -7,27 +7,27 @@ import (
 	"greenagent/energy"
 )
 
-// blindness is the relative standard uncertainty of power integrated from a
-// sensor that sees next to nothing of the time: a load in step with its windows
-// is misread however long it is watched. See Domain.Window.
-const blindness = 0.1
-
 // Uncertainty returns that of e, the energy since the start until an instant
 // before the end of the curve. Its parts: the gain of the sensor or model
 // (systematic), where the two ends fall within a tick, what the sensor did not
 // see, and the time nobody saw, in which the power was anything up to the limit.
 func (g *Integrator) Uncertainty(e energy.Energy, until energy.Instant) energy.Uncertainty {
 	gain := g.domain.Gain
-	if g.gauging && g.domain.Window < 1 {
-		gain = math.Hypot(gain, blindness*(1-g.domain.Window))
+	if c := g.domain.Calibration; !c.None() {
+		gain = c.Uncertainty
 	}
-	u := energy.Uncertainty{Systematic: math.Abs(float64(e)) * gain}
+	if g.source == byPower {
+		gain = math.Hypot(gain, residue*(1-g.domain.sees()))
+	}
+	// What was unseen, and what the sensors disagreed in, is uniform within bounds.
+	bounds := math.Hypot(g.unseen.off(), g.disagreed()) / math.Sqrt(3)
+	u := energy.Uncertainty{Systematic: math.Hypot(math.Abs(float64(e))*gain, bounds)}
 	start := g.edge.variance
 	if !g.edge.known {
 		start = g.edgeVariance(g.from, g.edge.placed)
 	}
-	u.Variance = start + g.edgeVariance(until, g.placed) + g.past.variance + g.gauge.variance + g.tail
-	if g.gauging {
+	u.Variance = start + g.edgeVariance(until, g.placed) + g.past.variance + g.unseen.variance + g.tail
+	if g.source == byPower {
 		// A lag's time constant is known to about half of itself.
 		lag := float64((g.power.Power - g.past.first.Power).For(g.domain.Lag)) / 2
 		u.Variance += lag * lag
@@ -61,9 +61,9 @@ func (g *Integrator) findEdge() {
 // tau is the sensor's tick.
 func (g *Integrator) tau() time.Duration {
 	switch {
-	case !g.gauging && g.counter.ticks.locked():
+	case !g.gauging() && g.counter.ticks.locked():
 		return g.counter.ticks.period
-	case g.gauging && g.domain.Tick > 0:
+	case g.gauging() && g.domain.Tick > 0:
 		return g.domain.Tick
 	}
 	return sensorTick

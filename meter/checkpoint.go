@@ -55,6 +55,7 @@ type DomainTotal struct {
 	Unobserved  time.Duration      `json:"unobserved_ns"`
 	Rejected    int                `json:"rejected"`
 	Resets      int                `json:"resets"`
+	Check       collector.Check    `json:"check"`
 	Peak        energy.Power       `json:"peak_w"`
 	Floor       energy.Power       `json:"floor_w"`
 	// Away is for how long nobody measured, AwayEnergy what was used meanwhile as

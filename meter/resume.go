@@ -160,6 +160,7 @@ func (d *domain) total(e energy.Energy) DomainTotal {
 	t.Unobserved += g.Unobserved()
 	t.Rejected += g.Rejected()
 	t.Resets += g.Resets()
+	t.Check = t.Check.Then(g.Check())
 	t.Peak = max(t.Peak, g.Peak())
 	t.Basis = joint(t.Basis, g.Basis(d.booked))
 	return t

@@ -91,6 +91,7 @@ type library interface {
 	Utilization(device int, since uint64, dst []nvml.Utilization) ([]nvml.Utilization, error)
 	Partition(device int, dst *nvml.Partition) error
 	Activity(device int, dst []nvml.InstanceActivity) ([]nvml.InstanceActivity, error)
+	Status(device int, dst *nvml.Status) error
 }
 
 // host opens RAPL where the node has packages, and else the model.

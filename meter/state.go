@@ -38,7 +38,7 @@ func (f *feed) domainState(i int) attribution.DomainState {
 	d := &f.domains[i]
 	t := d.total(f.ledger.Balance(i).Energy)
 	s := attribution.DomainState{
-		Domain: t.Domain, Basis: t.Basis,
+		Domain: t.Domain, Basis: t.Basis, Check: t.Check,
 		Unobserved: t.Unobserved, Rejected: t.Rejected, Resets: t.Resets, Floor: t.Floor, Context: f.ledger.Context(i),
 		Away: t.Away, AwayEnergy: t.AwayEnergy,
 	}
@@ -53,6 +53,25 @@ func (f *feed) domainState(i int) attribution.DomainState {
 	}
 	s.Warnings = doubts(&s, d.booked.Sub(f.from))
 	return s
+}
+
+// disagreements says in words what became of the energy counter.
+func disagreements(s *attribution.DomainState) (list []string) {
+	c := &s.Check
+	switch {
+	case s.Domain.Basis != energy.Counted:
+		return nil
+	case c.Stood:
+		list = append(list, "the energy counter stood still while power was drawn: power was integrated from then on")
+	case c.Switched:
+		list = append(list, "the energy counter went on disagreeing with the power sensor: power was integrated from then on")
+	case s.Basis == energy.Integrated:
+		list = append(list, "the energy counter did not tick while it was watched: power was integrated instead")
+	}
+	if c.Worst != 0 {
+		list = append(list, fmt.Sprintf("the energy counter told %.3g times what the power sensor did; the uncertainty allows for the difference", c.Worst))
+	}
+	return list
 }
 
 // doubts says in words what a reader of the figures should know.
@@ -73,9 +92,7 @@ func doubts(s *attribution.DomainState, length time.Duration) []string {
 		}
 		return list
 	}
-	if s.Domain.Basis == energy.Counted && s.Basis == energy.Integrated {
-		add("the energy counter did not tick while it was watched: power was integrated instead")
-	}
+	list = append(list, disagreements(s)...)
 	if s.Unobserved >= time.Millisecond {
 		add("%s", unseen(s))
 	}

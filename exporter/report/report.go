@@ -100,7 +100,7 @@ func bases(r runfile.Run) string {
 	sensors, models := 0, 0
 	for _, d := range r.Domains {
 		switch {
-		case d.Run == nil || d.Type == "host":
+		case d.Run == nil || !r.Adds(&d):
 		case d.Basis.Measured():
 			measured += *d.Run + *d.RunIdle
 			sensors++
@@ -196,7 +196,8 @@ func (t table) says(column int) bool {
 	return slices.ContainsFunc(t[1:], func(row []string) bool { return row[column] != "" && row[column] != "-" })
 }
 
-var typeLabels = map[string]string{"gpu": "GPU", "cpu": "CPU", "memory": "Memory", "host": "Host"}
+var typeLabels = map[string]string{"gpu": "GPU", "cpu": "CPU", "memory": "Memory", "host": "Host",
+	"module": "whole module of GPU, CPU and memory"}
 
 func label(kind, name string) string {
 	l, ok := typeLabels[kind]
@@ -229,6 +230,9 @@ func obtained(d runfile.Domain) string {
 		how = "measured: energy counter"
 	case energy.Integrated:
 		how = "measured: power integrated"
+		if d.Scope != nil && *d.Scope == "module" {
+			how = "measured: power of its module"
+		}
 	}
 	return how + divided(d)
 }

@@ -59,7 +59,11 @@ func Render(f Facts, s attribution.Snapshot, site Site) Run {
 	}
 	slices.SortStableFunc(r.Processes, func(a, b Process) int { return a.PID - b.PID })
 
-	sum, u, boundary := total(s, f.Owner)
+	sum, u := total(&s, &r, f.Owner)
+	boundary := r.boundary()
+	if r.module() {
+		r.Warnings = append(r.Warnings, containsHost)
+	}
 	r.Energy = Total{Boundary: strings.Join(boundary, "+"), IdlePolicy: s.Policy.String()}
 	if len(boundary) > 0 {
 		r.Energy.Run, r.Energy.RunIdle = ptr(sum.Dynamic), ptr(sum.Idle)
@@ -110,7 +114,7 @@ func domain(d *attribution.DomainState, owner collector.Owner) Domain {
 	}
 	r.Others, r.Idle, r.Unattributed = ptr(others), ptr(d.Idle), ptr(d.Unattributed)
 	r.Unallocated = ptr(d.Unallocated)
-	r.Unobserved = ptr(Seconds(d.Unobserved))
+	r.Unobserved, r.CrossCheck = ptr(Seconds(d.Unobserved)), Known(d.Check.Ratio)
 	r.Mean, r.Max = ptr(d.Mean), Known(max(d.Peak, d.Mean))
 	return r
 }
@@ -135,28 +139,19 @@ func process(p *attribution.ProcessState, domains []attribution.DomainState, sta
 
 // total adds the domains that do not contain each other. Their sensors err
 // independently of each other.
-func total(s attribution.Snapshot, owner collector.Owner) (attribution.OwnerState, energy.Uncertainty, []string) {
+func total(s *attribution.Snapshot, r *Run, owner collector.Owner) (attribution.OwnerState, energy.Uncertainty) {
 	var sum attribution.OwnerState
 	var u energy.Uncertainty
-	has := map[collector.Type]bool{}
 	for i := range s.Domains {
-		d := &s.Domains[i]
-		if d.Type == collector.Host || d.Basis == energy.Unknown {
+		if !r.Adds(&r.Domains[i]) {
 			continue
 		}
-		run := d.Of(owner)
+		run := s.Domains[i].Of(owner)
 		sum.Dynamic += run.Dynamic
 		sum.Idle += run.Idle
 		u = u.Combine(run.Uncertainty)
-		has[d.Type] = true
 	}
-	var boundary []string
-	for _, t := range []collector.Type{collector.GPU, collector.CPU, collector.Memory} {
-		if has[t] {
-			boundary = append(boundary, string(t))
-		}
-	}
-	return sum, u, boundary
+	return sum, u
 }
 
 func emissions(e energy.Energy, u energy.Uncertainty, measured bool, site Site) Emissions {

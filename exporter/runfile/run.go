@@ -96,7 +96,8 @@ type Domain struct {
 	// low; null where nothing was divided.
 	Confidence *string  `json:"confidence"`
 	Unobserved *Seconds `json:"unobserved_s"`
-	// CrossCheck is the counter over the integrated power, null where not checked.
+	// CrossCheck is the counter's energy over the integrated power of the last 30 s
+	// or less, null where not checked.
 	CrossCheck *float64 `json:"crosscheck"`
 	Warnings   []string `json:"warnings"`
 }
