@@ -182,8 +182,8 @@ func (p *Profile) latestIdle() int {
 // Rest takes what the GPU was seen to draw with nobody on it: what is known of the
 // same state gives way. The latest stands last.
 func (p *Profile) Rest(seen Idle) {
-	others := slices.DeleteFunc(slices.Clone(p.Idle), func(known Idle) bool { return same(known.State, seen.State) })
-	p.Idle = append(others, seen)
+	p.Idle = slices.DeleteFunc(slices.Clone(p.Idle), func(known Idle) bool { return same(known.State, seen.State) })
+	p.Idle = append(p.Idle, seen)
 }
 
 func same(a, b *int) bool { return a == b || a != nil && b != nil && *a == *b }
