@@ -71,16 +71,6 @@ func measure(t *testing.T, node scenario.Node, opening, length time.Duration) (s
 	return s
 }
 
-// within checks a figure against the truth.
-func within(t *testing.T, what string, got, want energy.Energy, relative float64) {
-	t.Helper()
-	off := got.Joules()/want.Joules() - 1
-	t.Logf("%s: %v of %v, %+.3f %%", what, got, want, 100*off)
-	if math.Abs(off) > relative {
-		t.Errorf("%s: %v, want %v within %.1f %%: off by %+.3f %%", what, got, want, 100*relative, 100*off)
-	}
-}
-
 // TestDeviceEnergyThroughTheBinding holds the energy of runs of 2 s and longer to
 // half a percent, whenever they start and end within the sensor's ticks.
 func TestDeviceEnergyThroughTheBinding(t *testing.T) {

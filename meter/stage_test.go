@@ -2,6 +2,7 @@ package meter_test
 
 import (
 	"io"
+	"math"
 	"sync"
 	"testing"
 	"time"
@@ -236,4 +237,14 @@ func (s *stage) snapshot() attribution.Snapshot {
 		return s.meter.Snapshot()
 	}
 	return s.last
+}
+
+// within checks a figure against the truth.
+func within(t *testing.T, what string, got, want energy.Energy, relative float64) {
+	t.Helper()
+	off := got.Joules()/want.Joules() - 1
+	t.Logf("%s: %v of %v, %+.3f %%", what, got, want, 100*off)
+	if math.Abs(off) > relative {
+		t.Errorf("%s: %v, want %v within %.1f %%: off by %+.3f %%", what, got, want, 100*relative, 100*off)
+	}
 }
