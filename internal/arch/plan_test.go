@@ -43,7 +43,7 @@ var rooms = []room{
 	{path: "cmd", imports: []string{
 		"energy", "nvml", "collector", "attribution", "carbon", "exporter", "meter", "supervise", "doctor", "profile",
 	}, tests: simulators},
-	{path: "bench", imports: []string{"energy", "nvml", "nvml/sim", "scenario", "collector", "meter"}},
+	{path: "bench", imports: []string{"energy", "nvml", "nvml/sim", "scenario", "collector", "meter", "exporter"}, tests: []string{"nvml/libsim"}},
 	{path: "internal/arch"},
 	{path: "examples"},
 }
