@@ -183,6 +183,37 @@ func TestCallThatFailsSaysWhatToDo(t *testing.T) {
 	}
 }
 
+// TestInterrupt: Ctrl-C ends a load within a slice of it, without a traceback.
+func TestInterrupt(t *testing.T) {
+	s := &session{options: options{cuda: stubCUDA(t), nvml: "none"}, folder: t.TempDir()}
+	if err := os.CopyFS(s.folder, scripts); err != nil {
+		t.Fatal(err)
+	}
+	plan, events := filepath.Join(s.folder, "plan"), filepath.Join(s.folder, "events")
+	text := `{"uuid":"GPU-0","epoch_ns":0,"train":false,"parties":[{"name":"A","from_s":0,"until_s":60,"busy":[[0,60,100]]}]}`
+	if err := os.WriteFile(plan, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := s.python(t.Context(), nil, "load", plan, events)
+	var said strings.Builder
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if text, err := os.ReadFile(events); err == nil && strings.Contains(string(text), "ready") {
+			break
+		}
+		time.Sleep(10 * ms)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != 130 || said.Len() > 0 {
+		t.Errorf("%v: %s", err, said.String())
+	}
+}
+
 func TestPython(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "python3", "-m", "unittest", "test_load")
 	cmd.Dir = "load"

@@ -110,7 +110,8 @@ func (s *session) measure(ctx context.Context, l load) (row, error) {
 		return row{}, fmt.Errorf("greenagent's record: %w", err)
 	}
 	r := row{Load: l.Name, Kind: l.as, Start: record.Start, Duration: record.Duration, Busy: runfile.Seconds(l.on()), CPU: spent, Warnings: record.Warnings}
-	return r, r.fill(s.report.GPU.UUID, record, looks, path("events"))
+	err = r.fill(s.report.GPU.UUID, record, looks, path("events"))
+	return r, err
 }
 
 // fill takes what belongs to the loaded GPU from the record and the looks.

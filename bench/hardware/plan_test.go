@@ -1,9 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,13 +75,13 @@ func TestCounted(t *testing.T) {
 // TestCheck has checks see what is odd.
 func TestCheck(t *testing.T) {
 	joules := func(j int) *energy.Energy { e := energy.Energy(j) * energy.Joule; return &e }
-	make := func(kind string, whole, run, counter int) row {
+	seen := func(kind string, whole, run, counter int) row {
 		return row{Load: kind, Kind: kind, Duration: runfile.Seconds(10 * time.Second), Busy: runfile.Seconds(10 * time.Second),
 			Greenagent: runfile.Domain{Energy: joules(whole), Run: joules(run)}, Counter: joules(counter), CounterBound: joules(1)}
 	}
-	equal := make("equal", 1000, 1000, 1000)
+	equal := seen("equal", 1000, 1000, 1000)
 	equal.Parties = map[string]energy.Energy{"A": *joules(500), "B": *joules(500)}
-	good := []row{make("rest", 100, 100, 100), make("steady", 1000, 1000, 1000), make("steady", 1010, 1010, 1010), make("square", 1005, 1005, 1000), equal}
+	good := []row{seen("rest", 100, 100, 100), seen("steady", 1000, 1000, 1000), seen("steady", 1010, 1010, 1010), seen("square", 1005, 1005, 1000), equal}
 	for _, c := range check(good) {
 		if !c.OK {
 			t.Errorf("odd: %+v", c)
@@ -88,8 +90,8 @@ func TestCheck(t *testing.T) {
 	for what, spoil := range map[string]func([]row){
 		"energy that is lost":    func(r []row) { r[3].Greenagent.Run = joules(1004) },
 		"another counter":        func(r []row) { r[3].Counter = joules(900) },
-		"an unsteady one":        func(r []row) { r[2] = make("steady", 1100, 1100, 1100) },
-		"a square of too much":   func(r []row) { r[3] = make("square", 1500, 1500, 1500) },
+		"an unsteady one":        func(r []row) { r[2] = seen("steady", 1100, 1100, 1100) },
+		"a square of too much":   func(r []row) { r[3] = seen("square", 1500, 1500, 1500) },
 		"an unequal division":    func(r []row) { r[4].Parties = map[string]energy.Energy{"A": *joules(900), "B": *joules(100)} },
 		"nobody to divide among": func(r []row) { r[4].Parties = nil },
 	} {
@@ -135,5 +137,38 @@ func TestFill(t *testing.T) {
 	}
 	if err := r.fill("GPU-1", record, nil, events); err == nil {
 		t.Error("finds a GPU that is not in the record")
+	}
+}
+
+func TestChoose(t *testing.T) {
+	list := []gpu{{UUID: "split", Partitioned: true}, {UUID: "used", Processes: 2}, {UUID: "free"}}
+	for _, test := range []struct {
+		gpus        []gpu
+		asked, want string // want: the UUID, or what the error says
+		warnings    int
+	}{
+		{list, "", "free", 0},
+		{list, "used", "used", 1},
+		{list, "split", "nvidia-smi -mig 0", 0},
+		{list, "none", "no GPU none; there are: split, used, free", 0},
+		{list[:2], "", "--gpu: split, used", 0},
+		{nil, "", "finds no GPU", 0},
+	} {
+		s := &session{options: options{gpu: test.asked}, progress: t.Output(), report: report{GPUs: test.gpus}}
+		got := s.choose()
+		if said := fmt.Sprint(s.report.GPU.UUID, got); !strings.Contains(said, test.want) || len(s.report.Warnings) != test.warnings {
+			t.Errorf("asked for %q: %s, warnings %q", test.asked, said, s.report.Warnings)
+		}
+	}
+}
+
+// TestLoadsEnd: time that is up and a GPU that nobody can load end no report.
+func TestLoadsEnd(t *testing.T) {
+	s := &session{options: options{limit: time.Second}, progress: t.Output(), began: time.Now()}
+	training := alone("training", ms, nil)
+	training.train = true
+	s.loads(t.Context(), []load{alone("long", time.Minute, nil), training})
+	if got := strings.Join(s.report.Warnings, "; "); got != "long: not run, the time was up; training: not run, PyTorch with CUDA is not installed" {
+		t.Errorf("warnings %q", got)
 	}
 }

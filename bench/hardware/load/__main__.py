@@ -101,8 +101,9 @@ def party(options, plan, p, epoch):
     burner = cuda.Burner(options.cuda)
     event("ready")
     epoch = epoch or time.monotonic()
-    late = max(0.0, time.monotonic() - epoch - p["from_s"])
-    busy = schedule.play(p["busy"] or [], epoch, burner.burn)
+    planned = p["busy"] or []
+    late = max(0.0, time.monotonic() - epoch - planned[0][0]) if planned else 0.0
+    busy = schedule.play(planned, epoch, burner.burn)
     time.sleep(max(0, epoch + p["until_s"] - time.monotonic()))
     burner.close()
     event("ended", busy_s=busy, late_s=late)
