@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"math"
 	"time"
 
 	"greenagent/energy"
@@ -215,7 +216,8 @@ func (g *Integrator) disagreement(sum account) (off, k float64) {
 	default:
 		return 0, 0
 	}
-	return off, counted / float64(sum.integrated)
+	// Now that it is known to be wrong, what the sensor showed is the best there is.
+	return max(off, math.Abs(counted-float64(sum.integrated))), counted / float64(sum.integrated)
 }
 
 // worse returns which of two ratios is farther from 1; 0 is none.

@@ -34,7 +34,8 @@ type bench struct {
 	// every, if above 0, replaces the cadence.
 	every time.Duration
 	// gain, if not negative, replaces the stated uncertainty of the sensor's gain.
-	gain float64
+	gain        float64
+	calibration collector.Calibration
 }
 
 func newBench(d scenario.Device, start time.Duration, seed uint64) *bench {
@@ -51,6 +52,7 @@ func (b *bench) open(after time.Duration) {
 	if b.gain >= 0 {
 		domain.Gain = b.gain
 	}
+	domain.Calibration = b.calibration
 	b.g = collector.NewIntegrator(domain, at(b.start))
 	points, err := b.source.Recall(0, nil)
 	if err != nil {
