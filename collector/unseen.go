@@ -21,8 +21,11 @@ const (
 	// residue is the relative standard uncertainty of what a sensor did not see
 	// beside what it saw, where the utilization rate leaves no room for more.
 	residue = 0.05
-	// usedWithin is the time that a utilization rate is of, at most.
+	// usedWithin is the time that a utilization rate is of, at most. The driver takes
+	// it from few samples, which may be in step with a load, too: rates are taken
+	// together for as long as it takes to fall out of step.
 	usedWithin = time.Second
+	uses       = 10
 	// useEvery is how often one is wanted, and useTrusted for how long it is good.
 	useEvery   = 250 * time.Millisecond
 	useTrusted = 1500 * time.Millisecond
@@ -40,7 +43,8 @@ type unseen struct {
 	balance  float64 // µJ, by which busy time exceeds that seen, + or −
 	above    float64 // µJ that may have been hidden,
 	below    float64 // and those that may have been shown too much
-	use      float64 // the latest utilization rate, 0 to 1
+	use      [uses]float64 // the latest utilization rates, 0 to 1
+	count    int
 	used     energy.Instant
 	until    energy.Instant // up to where all this was judged
 }
@@ -73,7 +77,8 @@ func (g *Integrator) blind(step energy.Power, d time.Duration) {
 func (g *Integrator) judge(r Reading) {
 	u := &g.unseen
 	if r.Has&HasUse != 0 {
-		u.use, u.used = float64(min(max(r.Use, 0), 100))/100, r.At
+		u.use[u.count%uses], u.used = float64(min(max(r.Use, 0), 100))/100, r.At
+		u.count++
 	}
 	if g.source != byPower || g.domain.sees() >= 1 || r.At.Sub(u.until) < useEvery*9/10 {
 		return
@@ -86,15 +91,18 @@ func (g *Integrator) judgeUntil(at energy.Instant) {
 	span := g.curve.Span()
 	d := min(at.Sub(max(u.until, span.Start)), usedWithin)
 	u.until = at
-	v := energy.Interval{Start: max(at.Add(-usedWithin), span.Start), End: span.End}
+	use, within := u.rate()
+	v := energy.Interval{Start: max(at.Add(-within), span.Start), End: span.End}
 	lowest, highest, ok := g.curve.slopes(v)
 	if d <= 0 || v.Duration() <= 0 || !ok {
 		return
 	}
+	// Between knots close together, roundings make for slopes that were never seen.
+	lowest, highest = max(lowest, min(g.lowest, highest)), min(highest, max(g.peak, lowest))
 	e, whole := g.curve.Energy(v), v.Duration()
-	if before := g.remember(v.Start); before != unknownPower && whole < usedWithin {
+	if before := g.remember(v.Start); before != unknownPower && whole < within {
 		// The rate is of a time that begins before the curve does.
-		e, whole = e+before.For(usedWithin-whole), usedWithin
+		e, whole = e+before.For(within-whole), within
 		lowest, highest = min(lowest, before), max(highest, before)
 	}
 	known := u.used > 0 && at.Sub(u.used) < useTrusted
@@ -102,10 +110,19 @@ func (g *Integrator) judgeUntil(at energy.Instant) {
 		sees: g.domain.sees(), lowest: float64(lowest), highest: float64(highest), mean: float64(e.Over(whole)),
 		floor: float64(max(0, min(g.lowest, lowest))), limit: float64(max(g.domain.Limit, g.peak, highest)),
 	}
-	balance, above, below := s.hides(u.use, known)
+	balance, above, below := s.hides(use, known)
 	u.balance += balance * d.Seconds()
 	u.above += above * d.Seconds()
 	u.below += below * d.Seconds()
+}
+
+// rate returns the mean of the latest rates, and the time it is of.
+func (u *unseen) rate() (mean float64, within time.Duration) {
+	n := min(u.count, uses)
+	for _, rate := range u.use[:n] {
+		mean += rate / float64(n)
+	}
+	return mean, usedWithin + useEvery*time.Duration(max(0, n-1))
 }
 
 // sight is what was seen of some time, and what may have been: powers in µW.

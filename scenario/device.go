@@ -71,8 +71,10 @@ type Load struct {
 	PID      int
 	From, To time.Duration // To 0: Forever
 	// Power above Idle and Context, as a function of the time since From. The load
-	// is active, for the utilization sampler, whenever it is above 0.
+	// is active, for the utilization sampler, whenever it is above Rest: what it
+	// draws between its kernels, while clocks stay up.
 	Power PowerCurve
+	Rest  energy.Power
 	// SM is the percentage of an active moment that the load's kernels run; 0
 	// means 100.
 	SM int
@@ -100,6 +102,9 @@ func (l *Load) Draw(t time.Duration) energy.Power {
 	}
 	return l.Power.At(t - l.From)
 }
+
+// active reports whether one of the load's kernels runs at t.
+func (l *Load) active(t time.Duration) bool { return l.Draw(t) > l.Rest }
 
 // Energy returns the load's dynamic energy over [from, to).
 func (l *Load) Energy(from, to time.Duration) energy.Energy {

@@ -55,13 +55,13 @@ func (d *Device) tagged(n int64) int {
 	t := tagTime(n)
 	total := 0
 	for i := range d.Loads {
-		if d.Loads[i].Draw(t) > 0 {
+		if d.Loads[i].active(t) {
 			total += d.Loads[i].sm()
 		}
 	}
 	at := int(uint64(uint32(n)*2654435769) * uint64(max(total, 100)) >> 32) // 2^32 over the golden ratio
 	for i := range d.Loads {
-		if d.Loads[i].Draw(t) > 0 {
+		if d.Loads[i].active(t) {
 			if at -= d.Loads[i].sm(); at < 0 {
 				return d.Loads[i].PID
 			}

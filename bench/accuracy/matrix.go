@@ -28,6 +28,7 @@ func boards() []board {
 		{name: "Turing", device: scenario.Turing("GPU-0")},
 		{name: "Volta", device: scenario.Volta("GPU-0")},
 		{name: "Pascal", device: scenario.Pascal("GPU-0")},
+		{name: "Maxwell", device: scenario.Maxwell("GPU-0")},
 		{name: "Hopper without counter", device: blind},
 		{name: "Hopper under MIG", device: scenario.Hopper("GPU-0"), mig: true},
 		{name: "GA100 under MIG", device: scenario.GA100("GPU-0"), mig: true},
@@ -45,9 +46,10 @@ type job struct {
 	party    string // whose it is
 	from, to time.Duration
 	power    scenario.PowerCurve
-	sm       int    // percent of the time that its kernels run, 0 for all of it
-	memory   int64  // GiB
-	instance string // of MIG
+	rest     energy.Power // what it draws between its kernels
+	sm       int          // percent of the time that its kernels run, 0 for all of it
+	memory   int64        // GiB
+	instance string       // of MIG
 }
 
 // load is what is measured: some processes, over a time.
@@ -106,7 +108,7 @@ func (l *load) suits(b *board) bool { return b.mig == (len(l.instances) > 0) }
 func alone(name string, length time.Duration, power func(*rand.Rand) scenario.PowerCurve) load {
 	return load{name: name, length: length, jobs: func(random *rand.Rand) []job {
 		from := min(150*ms+within(random, 250*ms), length/3)
-		return []job{{party: "A", from: from, to: length, power: power(random), memory: 8}}
+		return []job{{party: "A", from: from, to: length, power: power(random), rest: watts(50), memory: 8}}
 	}}
 }
 

@@ -61,7 +61,8 @@ func newTrial(seed uint64, b board, l load, number int) *trial {
 		pid := 100 + i
 		from, to := t.start+j.from, t.start+j.to
 		d.Loads = append(d.Loads, scenario.Load{
-			PID: pid, From: from, To: to, SM: j.sm, Memory: j.memory << 30, Power: scaled(j.power, d.MaxLimit), Instance: j.instance,
+			PID: pid, From: from, To: to, SM: j.sm, Memory: j.memory << 30, Power: scaled(j.power, d.MaxLimit),
+			Rest: energy.Power(energy.MulDiv(int64(j.rest), int64(d.MaxLimit), int64(nominal))), Instance: j.instance,
 		})
 		t.node.Processes = append(t.node.Processes, scenario.Process{PID: pid, PPID: 1, Start: from, End: to, Command: []string{"load"}})
 		t.party[pid] = j.party

@@ -100,7 +100,7 @@ func writeDevice(b *bytes.Buffer, d *scenario.Device) {
 		}
 		instance := slices.IndexFunc(d.Instances, func(in scenario.Instance) bool { return in.UUID == l.Instance })
 		fmt.Fprintln(b, "load", l.PID, int64(l.From), int64(to), sm, kinds, l.Memory, instance,
-			bit(l.Power.Repeat), int64(l.Power.Phase))
+			bit(l.Power.Repeat), int64(l.Power.Phase), int64(l.Rest))
 		for _, segment := range l.Power.Segments {
 			fmt.Fprintln(b, "segment", int64(segment.For), int64(segment.From), int64(segment.To))
 		}

@@ -311,7 +311,7 @@ func TestBrokenScenario(t *testing.T) {
 		"no control":     {"greenagent-libsim 1\ndriver 1\nend\n", "no control file"},
 		"other control":  {strings.Replace(good, "\ncontrol /", "\ncontrol /none/", 1), "cannot open /none/"},
 		"too long":       {strings.Replace(good, "Tesla", strings.Repeat("Tesla", 50), 1), "is too long"},
-		"no instance":    {strings.Replace(good, "\nend", "\nload 1 0 1 100 1 0 4 0 0\nend", 1), "no instance 4"},
+		"no instance":    {strings.Replace(good, "\nend", "\nload 1 0 1 100 1 0 4 0 0 0\nend", 1), "no instance 4"},
 		"fault of kind":  {strings.Replace(good, "\nend", "\nfault 0 0 99 0 0 0 0\nend", 1), "bad fault"},
 		"line of a word": {strings.Replace(good, "\nend", "\nfault\nend", 1), "fault without a value"},
 	} {

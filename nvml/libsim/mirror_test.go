@@ -34,7 +34,7 @@ func boards(random *rand.Rand) []scenario.Device {
 		for pid := range 5 {
 			watts := func() energy.Power { return energy.Power(random.Int64N(int64(100 * energy.Watt))) }
 			span := func() time.Duration { return 1 + time.Duration(random.Int64N(int64(10*time.Second))) }
-			load := scenario.Load{PID: 1000 + pid, From: at, SM: 1 + random.IntN(100), Memory: random.Int64N(1 << 33), Kinds: scenario.Kind(random.IntN(8))}
+			load := scenario.Load{PID: 1000 + pid, From: at, SM: 1 + random.IntN(100), Memory: random.Int64N(1 << 33), Kinds: scenario.Kind(random.IntN(8)), Rest: energy.Power(random.Int64N(int64(50 * energy.Watt)))}
 			load.Power = scenario.Curve[energy.Power]{Repeat: pid%2 == 0, Phase: time.Duration(random.Int64N(int64(ms)))}
 			for range 1 + random.IntN(4) {
 				load.Power.Segments = append(load.Power.Segments, scenario.Segment[energy.Power]{For: span() + ms, From: watts(), To: watts()})

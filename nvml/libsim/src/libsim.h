@@ -29,7 +29,7 @@ struct curve {
 
 struct load {
 	unsigned pid, kinds;
-	int64_t from, to, sm;
+	int64_t from, to, sm, rest;
 	uint64_t memory;
 	int instance; /* index, -1 outside MIG */
 	struct curve power;

@@ -131,11 +131,11 @@ static int parse_device_line(const char *key, char *rest)
 	}
 	if (strcmp(key, "load") == 0) {
 		struct load *l = APPEND(d->loads, d->load_count);
-		if (integers(rest, 9, v) != 0)
+		if (integers(rest, 10, v) != 0)
 			return -1;
 		l->pid = (unsigned)v[0], l->from = v[1], l->to = v[2], l->sm = v[3], l->kinds = (unsigned)v[4];
 		l->memory = (uint64_t)v[5], l->instance = (int)v[6];
-		l->power.repeat = (int)v[7], l->power.phase = v[8];
+		l->power.repeat = (int)v[7], l->power.phase = v[8], l->rest = v[9];
 		if (l->instance >= d->instance_count)
 			return fail("no instance %d", l->instance);
 		return 0;

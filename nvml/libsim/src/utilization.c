@@ -29,13 +29,13 @@ unsigned tagged(const struct device *d, int64_t n)
 	int64_t t = tag_time(n);
 	uint64_t total = 0;
 	for (int i = 0; i < d->load_count; i++)
-		if (draw(&d->loads[i], t) > 0)
+		if (draw(&d->loads[i], t) > d->loads[i].rest)
 			total += (uint64_t)d->loads[i].sm;
 	if (total < 100)
 		total = 100;
 	int64_t at = (int64_t)((uint64_t)((uint32_t)n * 2654435769u) * total >> 32);
 	for (int i = 0; i < d->load_count; i++)
-		if (draw(&d->loads[i], t) > 0 && (at -= d->loads[i].sm) < 0)
+		if (draw(&d->loads[i], t) > d->loads[i].rest && (at -= d->loads[i].sm) < 0)
 			return d->loads[i].pid;
 	return 0;
 }
