@@ -38,11 +38,11 @@ const (
 
 // unseen is what power integrated from such a sensor may be off by.
 type unseen struct {
-	variance float64 // µJ², of steps that came anywhere between two looks
-	steps    float64 // µJ: what they come to if all err to the same side
-	balance  float64 // µJ, by which busy time exceeds that seen, + or −
-	above    float64 // µJ that may have been hidden,
-	below    float64 // and those that may have been shown too much
+	variance float64       // µJ², of steps that came anywhere between two looks
+	steps    float64       // µJ: what they come to if all err to the same side
+	balance  float64       // µJ, by which busy time exceeds that seen, + or −
+	above    float64       // µJ that may have been hidden,
+	below    float64       // and those that may have been shown too much
 	use      [uses]float64 // the latest utilization rates, 0 to 1
 	count    int
 	used     energy.Instant
@@ -100,7 +100,7 @@ func (g *Integrator) judgeUntil(at energy.Instant) {
 	// Between knots close together, roundings make for slopes that were never seen.
 	lowest, highest = max(lowest, min(g.lowest, highest)), min(highest, max(g.peak, lowest))
 	e, whole := g.curve.Energy(v), v.Duration()
-	if before := g.remember(v.Start); before != unknownPower && whole < within {
+	if before := g.remember(v.Start); before != unknownPower && v.Start == span.Start && whole < within {
 		// The rate is of a time that begins before the curve does.
 		e, whole = e+before.For(within-whole), within
 		lowest, highest = min(lowest, before), max(highest, before)
