@@ -28,7 +28,6 @@ type recovery struct {
 	pause time.Duration
 	retry energy.Instant // not before
 	back  energy.Instant // when it last came back
-	whole *gpu           // stands in for the library in requests
 }
 
 // present reports that the driver is there, after bringing it back if it is time
@@ -95,10 +94,9 @@ func (l *Library) bringBack() error {
 	default:
 		return fmt.Errorf("nvml: another start is under way: %w", ErrTransient)
 	}
-	if l.recovery.whole == nil {
-		l.recovery.whole = newGPU("", "new start of NVML")
-	}
-	return l.ask(nil, l.starting, l.recovery.whole, (*Library).restart, 0)
+	// Each attempt is a device of its own: one that is set aside would not be asked,
+	// and the start never be over.
+	return l.ask(nil, l.starting, newGPU("", "new start of NVML"), (*Library).restart, 0)
 }
 
 // restart ends NVML, which lets go of the driver that is gone, and starts it with

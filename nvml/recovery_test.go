@@ -253,3 +253,37 @@ func TestWallClockSteps(t *testing.T) {
 		}
 	}
 }
+
+// TestStartHangsAgainAndAgain: a new start of NVML that hangs is left behind and tried
+// again once it has returned, however often.
+func TestStartHangsAgainAndAgain(t *testing.T) {
+	node := pair()
+	for i := range 3 {
+		node.Faults = append(node.Faults, scenario.Fault{Device: scenario.AllDevices, Call: scenario.CallInit, Kind: scenario.Hang,
+			At: 12*time.Second + time.Duration(i)*20*time.Second, For: 10 * time.Second})
+	}
+	node.Reload(10*time.Second, 2*time.Second, "")
+	in := libsim.Start(t, node, libsim.Options{})
+	in.Setenv(t)
+	o := options(in)
+	o.InitTimeout = time.Second
+	lib, err := nvml.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lib.Close()
+	in.Advance(10 * time.Second)
+	expect(t, "unloaded", lib.Sample(0, new(nvml.Sample)), nvml.ErrNoDriver)
+	in.Advance(3 * time.Second)
+	for range 3 {
+		expect(t, "hangs", lib.Sample(0, new(nvml.Sample)), nvml.ErrHung)
+		in.Advance(20 * time.Second)
+		for deadline := time.Now().Add(20 * time.Second); lib.Stuck() > 0 && time.Now().Before(deadline); {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	in.Advance(time.Minute)
+	if err := lib.Sample(0, new(nvml.Sample)); err != nil {
+		t.Errorf("it does not hang any more: %v", err)
+	}
+}
