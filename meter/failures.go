@@ -24,7 +24,8 @@ const quietFor = time.Minute
 type question uint8
 
 const (
-	recalling question = iota
+	earlier question = iota // by whoever measured before, in any question
+	recalling
 	reading
 	observing
 	ending
@@ -59,7 +60,9 @@ func (f *failures) note(asked question, err error, now energy.Instant) {
 	for i := range f.list {
 		if k := &f.list[i]; k.since != 0 && !k.last && k.asked == asked {
 			k.For += now.Sub(k.since)
-			f.tell(k, slog.LevelInfo, "works again", now, "after", now.Sub(k.since).Round(time.Millisecond))
+			if k.logged >= k.since { // who was told that it failed
+				f.tell(k, slog.LevelInfo, "works again", "after", now.Sub(k.since).Round(time.Millisecond))
+			}
 			k.since = 0
 		}
 	}
@@ -68,7 +71,8 @@ func (f *failures) note(asked question, err error, now energy.Instant) {
 func (f *failures) add(asked question, err error, now energy.Instant) {
 	message := err.Error()
 	for i := range f.list {
-		if k := &f.list[i]; k.Message == message && k.asked == asked {
+		if k := &f.list[i]; k.Message == message && (k.asked == asked || k.asked == earlier) {
+			k.asked = asked
 			k.Count++
 			k.last = true
 			if k.since == 0 {
@@ -78,27 +82,34 @@ func (f *failures) add(asked question, err error, now energy.Instant) {
 			return
 		}
 	}
-	if len(f.list) == maxFailures {
+	if len(f.list) >= maxFailures {
 		f.more++
 		return
 	}
-	f.list = append(f.list, failure{Failure: Failure{Message: message, Count: 1}, asked: asked, since: now, last: true})
-	f.complain(&f.list[len(f.list)-1], err, now)
+	k := failure{Failure: Failure{Message: message, Count: 1}, asked: asked, since: now, last: true}
+	for i := range f.list {
+		if f.list[i].Message == message {
+			k.logged = max(k.logged, f.list[i].logged)
+		}
+	}
+	f.complain(&k, err, now)
+	f.list = append(f.list, k)
 }
 
 func (f *failures) complain(k *failure, err error, now energy.Instant) {
+	if k.logged != 0 && now.Sub(k.logged) < quietFor {
+		return
+	}
 	level := slog.LevelWarn
 	if errors.Is(err, nvml.ErrAsleep) {
 		level = slog.LevelInfo // as it should be
 	}
-	if k.logged == 0 || now.Sub(k.logged) >= quietFor {
-		f.tell(k, level, "cannot measure", now)
-		k.logged = now
-	}
+	f.tell(k, level, "cannot measure")
+	k.logged = now
 }
 
-func (f *failures) tell(k *failure, level slog.Level, what string, now energy.Instant, more ...any) {
-	if f.log != nil && (k.logged == 0 || now.Sub(k.logged) >= quietFor || level == slog.LevelInfo) {
+func (f *failures) tell(k *failure, level slog.Level, what string, more ...any) {
+	if f.log != nil {
 		f.log.Log(context.Background(), level, what, append([]any{"source", f.feed, "why", k.Message}, more...)...)
 	}
 }
@@ -146,6 +157,19 @@ func (f *failures) state(now energy.Instant) []Failure {
 func (f *failures) resume(list []Failure) {
 	for _, k := range list {
 		f.list = append(f.list, failure{Failure: k})
+	}
+}
+
+// follow puts what went wrong before in front of what has gone wrong since.
+func (f *failures) follow(before *failures) {
+	since := f.list
+	f.list, f.more = slices.Clone(before.list), before.more+f.more
+	for _, k := range since {
+		if len(f.list) < maxFailures {
+			f.list = append(f.list, k)
+		} else {
+			f.more += k.Count
+		}
 	}
 }
 

@@ -83,8 +83,8 @@ func newFeed(f Feed, c Config, kept *feed) *feed {
 	r.ledger = attribution.NewLedger(r.ledgerConfig(c, len(list)))
 	for i, d := range list {
 		from := c.From
-		if at, ok := kept.domainOf(d.ID); ok {
-			from = kept.domains[at].booked
+		if booked, ok := kept.bookedOf(d.ID); ok {
+			from = booked
 		}
 		g := collector.NewIntegrator(d, from)
 		if past, ok := f.Source.(recaller); ok {

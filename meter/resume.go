@@ -80,11 +80,22 @@ func keep(s *FeedState, c Config, shift time.Duration, rebooted bool) *feed {
 	return f
 }
 
-// domainOf returns what a kept feed, nil for none, holds of a domain.
-func (f *feed) domainOf(id string) (i int, ok bool) {
+// bookedOf returns up to when a kept feed, nil for none, has booked a domain's energy.
+func (f *feed) bookedOf(id string) (at energy.Instant, ok bool) {
 	if f == nil {
 		return 0, false
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i, ok := f.domainOf(id)
+	if !ok {
+		return 0, false
+	}
+	return f.domains[i].booked, true
+}
+
+// domainOf returns what a kept feed holds of a domain.
+func (f *feed) domainOf(id string) (i int, ok bool) {
 	i = slices.IndexFunc(f.domains, func(d domain) bool { return d.prior.Domain.ID == id })
 	return i, i >= 0
 }
@@ -92,7 +103,9 @@ func (f *feed) domainOf(id string) (i int, ok bool) {
 // adopt goes on with what a kept feed holds: the domains of the source, which have
 // been made, and behind them those that it no longer has.
 func (f *feed) adopt(k *feed, c Config) {
-	f.failures.list, f.failures.more = append(k.failures.list, f.failures.list...), k.failures.more
+	k.mu.Lock() // a meter that is finished meanwhile settles it
+	defer k.mu.Unlock()
+	f.failures.follow(&k.failures)
 	to := make([]int, len(k.domains))
 	for i := range k.domains {
 		to[i] = -1
