@@ -34,6 +34,8 @@ const (
 	handing = "GREENAGENT_HANDED"
 	// letGo is how long the sensors may take over their last readings.
 	letGo = 50 * time.Millisecond
+	// thisBoot stands for the boot of the machine: an execution is no reboot.
+	thisBoot = "this"
 )
 
 // handed is what greenagent hands over to itself.
@@ -160,12 +162,8 @@ func (m *measurement) executeAnew(ctx context.Context, lib *nvml.Library) {
 	m.cancel()
 	m.program.log.Info("executing anew, as the driver was replaced")
 	m.meter.Finish(m.program.machine.Clock.Now(), letGo)
-	boot, err := meter.Boot(m.proc)
-	state := m.meter.Checkpoint(boot)
-	if err == nil {
-		err = m.execute(state)
-	}
-	if !errors.Is(err, supervise.ErrEnded) {
+	state := m.meter.Checkpoint(thisBoot)
+	if err := m.execute(state); !errors.Is(err, supervise.ErrEnded) {
 		m.warn(fmt.Sprintf("GPUs: the driver was replaced, which takes a new start of greenagent, and that failed: %v; they are not measured from then on", err))
 	}
 	m.withoutGPUs = true

@@ -154,7 +154,7 @@ func (m *measurement) begin(ctx context.Context, from *meter.Checkpoint) {
 	if from == nil {
 		m.meter = meter.New(config)
 	} else {
-		m.meter = meter.Resume(config, from, from.Boot) // an execution is no reboot
+		m.meter = meter.Resume(config, from, thisBoot)
 	}
 	ctx, m.cancel = context.WithCancel(ctx)
 	tree := collector.NewTree(procfs.New(m.proc), m.pid, theRun, m.reaped)
