@@ -38,9 +38,12 @@ func (m *measurement) openGPUs(ctx context.Context) {
 			return
 		}
 		m.mu.Lock()
+		before := m.noGPUs
 		m.noGPUs = err
 		m.mu.Unlock()
-		m.program.log.Info("not measured, so far", "type", gpus, "why", err)
+		if before == nil || before.Error() != err.Error() {
+			m.program.log.Info("not measured, so far", "type", gpus, "why", err)
+		}
 		pause := wait
 		switch {
 		case errors.Is(err, nvml.ErrPermission), errors.Is(err, nvml.ErrAbsent) && !doctor.ReachesNVML:

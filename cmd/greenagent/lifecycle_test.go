@@ -101,6 +101,22 @@ func TestDriverUpgrade(t *testing.T) {
 	}
 }
 
+// TestDriverUpgradeWithSpoiltSettings: the command makes of two files one, which would
+// have been refused before it was started. It is not left alone for that.
+func TestDriverUpgradeWithSpoiltSettings(t *testing.T) {
+	t.Parallel()
+	node := steady()
+	node.Reload(1200*time.Millisecond, 300*time.Millisecond, "580.82.07")
+	report := filepath.Join(t.TempDir(), "report")
+	r := measureGPUs(t, node, announce+announceAgain+`ln -s "$(tr "\0" "\n" </proc/$PPID/cmdline | grep "run.json$")" `+report+`
+		sleep 4
+		kill -9 $again 2>/dev/null
+		rm `+report+"; exit 19", "--report-to", report)
+	if r.status != 19 || !strings.Contains(r.stderr, "not in order any more") {
+		t.Errorf("status %d\n%s", r.status, r.stderr)
+	}
+}
+
 // TestDriverUpgradeInAStorm of signals to greenagent: nobody is killed, and the last
 // of them arrives as the first did.
 func TestDriverUpgradeInAStorm(t *testing.T) {
@@ -169,8 +185,11 @@ func TestAsleep(t *testing.T) {
 	node := steady()
 	node.Devices = node.Devices[:1]
 
-	m := measure(t, nil, "--sys-root", sys, "--", "sh", "-c", "sleep 1; exit 16")
+	m := measure(t, nil, "--sys-root", sys, "--log-level", "info", "--", "sh", "-c", "sleep 1; exit 16")
 	unharmed(t, m, 16, second)
+	if n := strings.Count(m.stderr, "not measured, so far"); n != 1 {
+		t.Errorf("it is logged %d times\n%s", n, m.stderr)
+	}
 	saysOfGPUs(t, m, "GPU is asleep", "was not woken")
 
 	r := measureGPUs(t, node, "sleep 1; echo active >"+status+"; "+announce+"sleep 2; exit 17", "--sys-root", sys)

@@ -82,11 +82,14 @@ command line, or in a variable set on the way, they count.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.understand(args, p.from, cmd.Flags().Changed)
-			if err != nil {
+			if err != nil && p.before == nil {
 				return &usageError{err, statusFailed}
 			}
 			if o.quiet {
 				p.log = slog.New(slog.DiscardHandler)
+			}
+			if err != nil { // it was in order when the command was started, which is not to be left alone
+				p.log.Warn("going on with settings that are not in order any more", "why", err)
 			}
 			return p.run(cmd.Context(), o)
 		},
