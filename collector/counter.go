@@ -8,10 +8,12 @@ import (
 )
 
 const (
-	// maxHeld is how many ticks are held back at most while their period is looked
-	// for; patience is for how long it is looked for, and maxSearches how often,
-	// as some counters have none.
-	maxHeld     = 9
+	// maxSought is how many ticks are looked at to find their period; patience is for
+	// how long it is looked for, and maxSearches how often, as some counters have
+	// none.
+	maxSought = 9
+	// maxHeld is how many ticks are held back at most.
+	maxHeld     = 64
 	patience    = time.Second
 	maxSearches = 3
 	// shortestMean is the shortest time over which a counter's difference is
@@ -38,6 +40,7 @@ type counter struct {
 	searching bool
 	since     energy.Instant // of the search
 	searches  int
+	sought    int // the tick held back before the first that the search saw
 	ticks     ticks
 
 	suspect  Reading // the latest of a series that contradicts the past
@@ -181,7 +184,7 @@ func (g *Integrator) tick(seen bracket, value energy.Energy) {
 		return
 	}
 	g.held = append(g.held, tick{seen, value})
-	if g.lock() || len(g.held) == maxHeld {
+	if g.lock() || len(g.held)-c.sought >= maxSought || len(g.held) == cap(g.held) {
 		g.place()
 		g.drain()
 	}
@@ -196,15 +199,17 @@ func (g *Integrator) search() {
 	}
 	c.searches++
 	c.searching, c.since = true, c.at
+	c.sought = max(0, len(g.held)-1)
 }
 
 // lock tries to find the period from the ticks held back. The first of them is
 // the opening value or a tick from before the search.
 func (g *Integrator) lock() bool {
-	var seen [maxHeld]bracket
+	var seen [maxSought]bracket
 	n := 0
-	for ; n+1 < len(g.held); n++ {
-		seen[n] = g.held[n+1].bracket
+	for _, t := range g.held[g.counter.sought+1:] {
+		seen[n] = t.bracket
+		n++
 	}
 	return g.counter.ticks.lock(seen[:n])
 }
@@ -217,14 +222,29 @@ func (g *Integrator) place() {
 		g.settleOpening()
 		return
 	}
-	// Count back from the latest, which is the best placed. The opening value
-	// belongs to the tick before the first one seen.
+	if last := len(g.held) - 1; last > 0 {
+		g.held[last].bracket = c.ticks.edge
+	}
+	g.narrow()
+}
+
+// narrow places the ticks held back as well as their period is now known,
+// counting back from the latest, which is the best placed. The opening value
+// belongs to the tick before the first one seen.
+func (g *Integrator) narrow() {
+	c := &g.counter
 	last := len(g.held) - 1
+	if !c.ticks.locked() || last < 1 || g.held[last].bracket.middle() != c.ticks.edge.middle() {
+		return
+	}
 	for i := range g.held {
 		if i == 0 && !c.opening {
 			continue // in its place
 		}
-		back := time.Duration(last - i)
+		back := time.Duration((c.ticks.edge.middle().Sub(g.held[i].bracket.middle()) + c.ticks.period/2) / c.ticks.period)
+		if i == 0 {
+			back = time.Duration((c.ticks.edge.middle().Sub(g.held[1].bracket.middle())+c.ticks.period/2)/c.ticks.period) + 1
+		}
 		at := c.ticks.edge.shift(-back * c.ticks.period).widen(back * c.ticks.slack)
 		if b := &g.held[i].bracket; i == 0 {
 			*b = bracket{min(at.lo, b.hi), min(at.hi, b.hi)}

@@ -17,22 +17,37 @@ type tick struct {
 	value   energy.Energy
 }
 
-// hold takes a tick that was seen, and books the one before.
+// hold takes a tick that was seen, and books those of which no more will be learnt.
 func (g *Integrator) hold(t tick) {
-	g.held = append(g.held, t)
+	if len(g.held) == cap(g.held) {
+		g.drain()
+	}
+	if len(g.held) < cap(g.held) { // or else the end has long been seen
+		g.held = append(g.held, t)
+	}
 	g.drain()
 }
 
-// drain moves the ticks that have a successor into the curve.
+// drain moves the ticks that have a successor into the curve, but none after the
+// end: they help to tell how the tick divides in which it falls.
 func (g *Integrator) drain() {
+	if g.counter.opening {
+		if !g.ripe() {
+			return
+		}
+		g.enter()
+	}
 	for len(g.held) > 1 {
 		t, next := g.held[0], g.held[1]
+		if g.until > 0 && !g.gauging() && t.bracket.middle() > g.until {
+			return
+		}
 		after := unknownPower
 		if d := next.bracket.middle().Sub(t.bracket.middle()); d > 0 {
 			after = g.advanced(t, next).Over(d)
 		}
 		g.held = slices.Delete(g.held, 0, 1)
-		g.book(t, after)
+		g.extend(t, after)
 	}
 }
 
@@ -41,25 +56,37 @@ func (g *Integrator) flush() {
 	if g.counter.searching {
 		g.place()
 	}
-	g.drain()
-	if len(g.held) > 0 {
-		t := g.held[0]
-		g.held = g.held[:0]
-		g.book(t, unknownPower)
-	}
-}
-
-func (g *Integrator) book(t tick, after energy.Power) {
 	if g.counter.opening {
-		g.counter.opening = false
-		g.enter(t)
-	} else {
-		g.extend(t, after)
+		g.enter()
+	}
+	g.drain()
+	g.take(latestInstant)
+}
+
+// take moves the ticks up to an instant into the curve.
+func (g *Integrator) take(until energy.Instant) {
+	for len(g.held) > 0 && g.held[0].bracket.middle() <= until {
+		t := g.held[0]
+		g.held = slices.Delete(g.held, 0, 1)
+		g.extend(t, unknownPower)
 	}
 }
 
-// enter starts the curve, or resumes it in a new epoch.
-func (g *Integrator) enter(t tick) {
+// enter starts the curve with the ticks held back, or resumes it in a new epoch.
+func (g *Integrator) enter() {
+	g.counter.opening = false
+	if len(g.held) == 0 {
+		return
+	}
+	k := 0
+	if !g.begun && !g.domain.Fresh {
+		g.narrow()
+		// The first after the start; those before it tell what was before.
+		if k = g.firstAfter(g.from); k < 0 {
+			k = len(g.held) - 1
+		}
+	}
+	t := g.held[k]
 	at := t.bracket.middle()
 	g.levels = [2]energy.Power{unknownPower, g.remember(at)}
 	switch {
@@ -68,13 +95,24 @@ func (g *Integrator) enter(t tick) {
 	case !g.bridged(t):
 		g.begin(at)
 	}
+	g.held = slices.Delete(g.held, 0, k+1)
 	g.worth = worth{tick: t}
 	g.base = -g.curve.At(g.curve.Span().End)
-	g.reached(t)
+	g.record(t)
+}
+
+// firstAfter returns the first of the ticks held back that comes after an instant,
+// negative if there is none.
+func (g *Integrator) firstAfter(i energy.Instant) int {
+	return slices.IndexFunc(g.held, func(t tick) bool { return t.bracket.middle() > i })
+}
+
+// record takes note of a tick that is on the curve.
+func (g *Integrator) record(t tick) {
+	g.booked[g.bookedCount%recentTicks] = t
+	g.bookedCount++
 	g.placed = t.bracket.half()
-	if !g.edge.known {
-		g.edge.placed = g.placed
-	}
+	g.reached(t)
 }
 
 // extend carries the curve on to a tick. after is the power that followed, which
@@ -89,8 +127,8 @@ func (g *Integrator) extend(t tick, after energy.Power) {
 	}
 	g.curve.Append(at, start+e)
 	g.worth = worth{t, g.valueOf(t)}
-	g.reached(t)
-	g.levels, g.placed = [2]energy.Power{g.levels[1], e.Over(d)}, t.bracket.half()
+	g.record(t)
+	g.levels = [2]energy.Power{g.levels[1], e.Over(d)}
 	if g.past.first.At == 0 && !g.domain.Fresh {
 		g.note(PowerPoint{at, g.levels[1]}) // for want of a power sensor
 	}
@@ -124,15 +162,53 @@ func (g *Integrator) advanced(t, next tick) energy.Energy {
 	return g.domain.Calibration.energy(e, max(0, next.bracket.middle().Sub(t.bracket.middle())))
 }
 
-// conclude moves the ticks held back into the curve. The last of them usually
-// fell after the end of what is asked for, and the command with all it did ended
-// there: how the tick's energy divides is worth a thought.
+// conclude moves the ticks held back into the curve, up to the end. The last tick
+// usually comes after it, and the command with all it did ended there: how the
+// tick's energy divides is inferred.
 func (g *Integrator) conclude(at energy.Instant) {
 	if g.counter.searching {
 		g.place()
 	}
+	switch {
+	case g.gauging():
+		g.concludeGauge(at)
+		return
+	case g.domain.Fresh || !g.counter.known:
+		g.flush()
+		return
+	case g.counter.opening && !g.begun && !g.resumption.known && g.within(at):
+		return
+	case g.counter.opening:
+		g.enter()
+	}
 	g.drain()
-	if len(g.held) > 0 && !g.counter.opening {
+	g.take(at)
+}
+
+// within books an interval in which no tick fell, as a whole.
+func (g *Integrator) within(at energy.Instant) bool {
+	if k := g.firstAfter(g.from); at <= g.from || k >= 0 && g.held[k].bracket.middle() < at {
+		return false
+	}
+	c := g.beginning(g.held)
+	known := g.reach(&c, at)
+	e, variance, ok := c.infer(energy.Interval{Start: known, End: at})
+	if !ok {
+		return false
+	}
+	g.begun, g.counter.opening = true, false
+	g.curve.Append(g.from, 0)
+	g.skip(known)
+	g.curve.Append(at, e)
+	g.tail, g.ended = variance, true
+	return true
+}
+
+// concludeGauge is conclude for integrated power, whose last tick is divided by
+// the levels around it.
+func (g *Integrator) concludeGauge(at energy.Instant) {
+	g.drain()
+	if len(g.held) > 0 {
 		last, end := g.held[0], g.curve.Span().End
 		if tickAt := last.bracket.middle(); end < at && at < tickAt {
 			if part, ok := g.divide(g.due(last), at.Sub(end), tickAt.Sub(at)); ok {
@@ -197,10 +273,21 @@ func (g *Integrator) afterwards(at energy.Instant) (p energy.Power, whole, ok bo
 	return max(rest, 0).Over(seen), false, true
 }
 
-// carry carries the curve on to the end at the power of the latest reading, or
-// else of the last second.
+// carry carries the curve on from the last tick to the end, as is inferred from
+// what is known around it, or else at the power of the latest reading.
 func (g *Integrator) carry(at energy.Instant) {
 	end := g.curve.Span().End
+	if !g.domain.Fresh && !g.gauging() {
+		c := g.ending(at)
+		if e, variance, ok := c.infer(energy.Interval{Start: end, End: at}); ok {
+			if len(g.held) > 0 {
+				e = min(e, g.due(g.held[0]))
+			}
+			g.tail, g.ended = variance+g.misplaced(e.Over(at.Sub(end))), true
+			g.curve.Append(at, g.curve.At(end)+e)
+			return
+		}
+	}
 	p, swing := g.power.Power, g.peak-max(g.lowest, 0)
 	if g.power.At == 0 {
 		p = g.curve.Energy(energy.Interval{Start: end.Add(-time.Second), End: end}).Over(time.Second)
@@ -209,4 +296,10 @@ func (g *Integrator) carry(at energy.Instant) {
 	off := float64(max(swing, p/4).For(at.Sub(end)))
 	g.tail += off * off / 3
 	g.curve.Append(at, g.curve.At(end)+p.For(at.Sub(end)))
+}
+
+// misplaced is the variance of the energy up to the latest tick by where it is, at
+// such a power, in µJ².
+func (g *Integrator) misplaced(p energy.Power) float64 {
+	return square(float64(p.For(max(g.placed, latency)))) / 3
 }

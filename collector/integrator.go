@@ -48,6 +48,12 @@ type Integrator struct {
 	past    past
 	edge    edge // of the start
 
+	booked      [recentTicks]tick // the latest on the curve: a ring
+	bookedCount int               // ever put into it
+	until       energy.Instant    // where the energy asked for ends, 0 while not known
+	instant     shown             // the power now
+	second      shown             // that of the last second
+
 	resumption resumption
 
 	power   PowerPoint    // the latest
@@ -61,6 +67,7 @@ type Integrator struct {
 	resets     int
 	unobserved time.Duration
 	tail       float64 // µJ², of what was carried on after the last reading
+	ended      bool    // the end is inferred: tail is the variance there
 }
 
 // NewIntegrator returns an integrator for a domain whose energy is wanted from
@@ -132,6 +139,10 @@ func (g *Integrator) Resets() int { return g.resets }
 // booked for it; Uncertainty allows for what it may have been.
 func (g *Integrator) Unobserved() time.Duration { return g.unobserved }
 
+// End says that no energy after an instant will be asked for. Readings after it
+// still tell about the time before.
+func (g *Integrator) End(at energy.Instant) { g.until = at }
+
 // Settled reports whether further readings will tell nothing more about the
 // energy before an instant, or none are to be expected.
 func (g *Integrator) Settled(at energy.Instant) bool {
@@ -154,9 +165,22 @@ func (g *Integrator) Settled(at energy.Instant) bool {
 		return false
 	}
 	// The tick that ends the interval was seen. Is it known how to divide it?
+	if !g.gauging() && !g.domain.Fresh {
+		return g.seesAfter(at)
+	}
 	_, _, known := g.afterwards(at)
 	return known || g.levels[1] == unknownPower ||
 		alike(g.due(last).Over(last.bracket.middle().Sub(end)), g.levels[1], sameLevel)
+}
+
+// seesAfter reports whether the power after an instant was seen: in a window of its
+// sensor, or else in a tick of the counter.
+func (g *Integrator) seesAfter(at energy.Instant) bool {
+	if g.instant.count > 0 {
+		window := time.Duration(g.domain.Window * float64(g.domain.Tick))
+		return g.instant.latest().bracket.middle().Add(-window) >= at
+	}
+	return len(g.held) > 1 && g.held[len(g.held)-2].bracket.middle() > at
 }
 
 // Recall gives the integrator the sensor's own memory of the past, in the order
@@ -185,6 +209,12 @@ func (g *Integrator) Add(r Reading) {
 	}
 	if r.Has&HasPower != 0 && g.past.first.At == 0 {
 		g.past.first = PowerPoint{r.At, r.Power}
+	}
+	if r.Has&HasPower != 0 {
+		g.instant.add(r.At, r.Power, g.domain.Tick)
+	}
+	if r.Has&HasAverage != 0 {
+		g.second.add(r.At, r.Average, g.domain.Tick)
 	}
 	if r.Has&HasCounter != 0 && !g.gauging() {
 		g.addCounter(r)
@@ -264,6 +294,7 @@ func (g *Integrator) note(p PowerPoint) {
 // taken or shortly before: the part of a tick that no reading covers is carried
 // on at the last power. What is too long for that stays unobserved.
 func (g *Integrator) Finish(at energy.Instant) {
+	g.End(at)
 	g.conclude(at)
 	if g.source == byPower && g.domain.sees() < 1 {
 		g.judgeUntil(at)

@@ -30,11 +30,10 @@ var shapes = []struct {
 
 // bound is the relative error allowed for a device and a shape over 2.6 s.
 //
-// With a counter the energy between ticks is exact, and half a percent is held
-// wherever the power is level at both ends, or changes once there. Where it goes
-// up and down within the last tick, few readings tell how the tick divides: up to
-// a quarter of the swing times the tick is lost, 0.8 % of 2 s. A Grace Hopper's
-// readings are of the whole module and tell nothing of the GPU's levels at all.
+// With a counter the energy between ticks is exact, and what came before the first
+// and after the last is inferred. What goes up and down faster than ticks of 100 ms
+// cannot be: up to a quarter of a cycle's swing is lost, 0.9 % of 2 s. A Grace
+// Hopper's readings are of the whole module and tell nothing of the GPU's levels.
 //
 // Without a counter, Pascal's sensor sees 10 of each 20 ms: each step is placed
 // to ±5 ms, 0.2 % of 2 s, and some of those of a square wave add up. Maxwell's is
@@ -44,10 +43,16 @@ func bound(d *scenario.Device, level bool, shape string) float64 {
 	switch {
 	case d.Architecture == "Maxwell" && shape != "steady" && shape != "inside" && shape != "to the end":
 		return 0.02
-	case shape == "fast square" || shape == "square to the end":
+	case !d.Sensor.Counter && (shape == "fast square" || shape == "square to the end"):
 		return 0.008
-	case d.Sensor.Fields == scenario.ScopeModule && !level:
-		return 0.015
+	case d.Sensor.Fields == scenario.ScopeModule && shape == "fast square":
+		return 0.012
+	case d.Sensor.Fields == scenario.ScopeModule && shape == "square to the end":
+		return 0.007
+	case d.Sensor.CounterTick == 100*ms && shape == "fast square":
+		return 0.009
+	case d.Sensor.Counter && level && shape != "steady":
+		return 0.001
 	}
 	return 0.005
 }

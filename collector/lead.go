@@ -16,6 +16,11 @@ const (
 	// carryBack is how far the first power reading is carried back where a sensor
 	// remembers nothing: about as far as its own window reaches.
 	carryBack = 250 * time.Millisecond
+	// settling is for how long the beginning is watched at least; sure is the time
+	// whose energy at the limit is as much as the lead may be uncertain by without
+	// waiting for more.
+	settling = 250 * time.Millisecond
+	sure     = time.Millisecond
 	// steady is how much the power of a device at rest varies at most.
 	steady = 0.05
 )
@@ -26,6 +31,8 @@ type past struct {
 	average  PowerPoint   // the first average
 	first    PowerPoint   // the first power
 	variance float64      // µJ², of the lead's energy
+	weighed  bool         // whether it can be told without more averages
+	clear    bool         // it can
 }
 
 // begin starts the curve with a first knot, which may lie before or after the
@@ -48,6 +55,11 @@ func (g *Integrator) begin(at energy.Instant) {
 // lead returns the energy between an instant, as early as can be told but not
 // before g.from, and the first knot at to, with its variance in µJ².
 func (g *Integrator) lead(to energy.Instant) (known energy.Instant, e energy.Energy, variance float64) {
+	if !g.gauging() && !g.domain.Fresh {
+		if known, e, variance, ok := g.inferred(to); ok {
+			return known, e, variance
+		}
+	}
 	if known, e, variance, ok := g.remembered(to); ok {
 		return known, e, variance
 	}
@@ -67,6 +79,54 @@ func (g *Integrator) lead(to energy.Instant) (known energy.Instant, e energy.Ene
 		return known, e, float64(e) * float64(e) / 3
 	}
 	return to, 0, 0
+}
+
+// inferred is the lead of a counter.
+func (g *Integrator) inferred(to energy.Instant) (known energy.Instant, e energy.Energy, variance float64, ok bool) {
+	c := g.beginning(g.held)
+	known = g.reach(&c, to)
+	e, variance, ok = c.infer(energy.Interval{Start: known, End: to})
+	if k := g.firstAfter(g.from); k >= 0 {
+		g.placed = g.held[k].bracket.half()
+		variance += g.misplaced(e.Over(to.Sub(known)))
+	}
+	return known, e, variance, ok
+}
+
+// reach returns from where on something is known: a little before the first that
+// a sensor says.
+func (g *Integrator) reach(c *course, to energy.Instant) energy.Instant {
+	for i := range c.means {
+		to = min(to, c.means[i].Start)
+	}
+	return max(g.from, to.Add(-carryBack))
+}
+
+// ripe reports whether the curve may begin: enough is known of the time before the
+// first tick, or no more ticks can be held back.
+func (g *Integrator) ripe() bool {
+	if g.begun || g.resumption.known || g.domain.Fresh || len(g.held) == cap(g.held) {
+		return true
+	}
+	k := g.firstAfter(g.from)
+	if k < 0 {
+		return false
+	}
+	first := g.held[k].bracket.middle()
+	watched := g.counter.at.Sub(first)
+	switch {
+	case watched < settling, watched < patience && len(g.held) < k+3:
+		return false
+	case g.second.at == 0 || g.counter.at.Sub(g.from) > averageWindow+3*sensorTick/2:
+		return true
+	case !g.past.weighed:
+		// An average that begins with the lead comes a second later. Is it needed?
+		g.narrow()
+		c := g.beginning(g.held)
+		_, variance, ok := c.infer(energy.Interval{Start: g.from, End: first})
+		g.past.weighed, g.past.clear = true, ok && variance < square(float64(g.limit().For(sure)))
+	}
+	return g.past.clear
 }
 
 // remembered integrates the sensor's memory, and the first reading as the last

@@ -87,6 +87,7 @@ func (b *bench) run(opening, length, grace time.Duration) (got energy.Energy, u 
 	}
 	b.clock.Advance(end.Sub(b.clock.Now()))
 	b.read()
+	b.g.End(end)
 	for deadline := end.Add(grace); !b.g.Settled(end) && b.clock.Now() < deadline; {
 		b.clock.Advance(2 * time.Millisecond)
 		b.read()

@@ -22,11 +22,17 @@ func (g *Integrator) Uncertainty(e energy.Energy, until energy.Instant) energy.U
 	// What was unseen, and what the sensors disagreed in, is uniform within bounds.
 	bounds := math.Hypot(g.unseen.off(), g.disagreed()) / math.Sqrt(3)
 	u := energy.Uncertainty{Systematic: math.Hypot(math.Abs(float64(e))*gain, bounds)}
-	start := g.edge.variance
-	if !g.edge.known {
-		start = g.edgeVariance(g.from, g.edge.placed)
+	u.Variance = g.past.variance + g.unseen.variance + g.tail
+	if g.gauging() {
+		if !g.edge.known {
+			u.Variance += g.edgeVariance(g.from, 0)
+		} else {
+			u.Variance += g.edge.variance
+		}
 	}
-	u.Variance = start + g.edgeVariance(until, g.placed) + g.past.variance + g.unseen.variance + g.tail
+	if !g.ended {
+		u.Variance += g.edgeVariance(until, g.placed)
+	}
 	if g.source == byPower {
 		// A lag's time constant is known to about half of itself.
 		lag := float64((g.power.Power - g.past.first.Power).For(g.domain.Lag)) / 2
@@ -49,12 +55,11 @@ func (g *Integrator) Uncertainty(e energy.Energy, until energy.Instant) energy.U
 type edge struct {
 	known    bool
 	variance float64
-	placed   time.Duration // how well the first tick is, ±
 }
 
 func (g *Integrator) findEdge() {
 	if !g.edge.known && g.begun && g.curve.Span().End.Sub(g.from) > around*g.tau() {
-		g.edge.known, g.edge.variance = true, g.edgeVariance(g.from, g.edge.placed)
+		g.edge.known, g.edge.variance = true, g.edgeVariance(g.from, 0)
 	}
 }
 

@@ -266,6 +266,11 @@ func (f *feed) conclude(at energy.Instant) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.end = at
+	for i := range f.domains {
+		if g := f.domains[i].integrator; g != nil { // none of what is kept of an earlier feed
+			g.End(at)
+		}
+	}
 }
 
 // waiting reports whether a sensor may still tell more about the time before at,

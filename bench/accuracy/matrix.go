@@ -27,6 +27,7 @@ func boards() []board {
 		{name: "Ada", device: scenario.Ada("GPU-0")},
 		{name: "Turing", device: scenario.Turing("GPU-0")},
 		{name: "Volta", device: scenario.Volta("GPU-0")},
+		{name: "GraceHopper", device: scenario.GraceHopper("GPU-0")},
 		{name: "Pascal", device: scenario.Pascal("GPU-0")},
 		{name: "Maxwell", device: scenario.Maxwell("GPU-0")},
 		{name: "Hopper without counter", device: blind},
