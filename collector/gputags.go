@@ -26,22 +26,23 @@ const (
 // tags is what is remembered of one device's sampler.
 type tags struct {
 	since   uint64         // the driver's stamp of the newest tag
-	read    energy.Instant // when it was last asked, 0 never
+	at      energy.Instant // when that was taken, 0 unknown
+	read    energy.Instant // when the driver was last asked, 0 never
 	seen    energy.Instant // when a new tag was last seen
+	rewound energy.Instant // when the driver was last asked for all
 	awaited energy.Instant // when somebody was first seen on the device
 	blind   bool           // the driver has no utilization per process here
 	started bool           // it has answered: what comes is new
 
 	// Of the latest answer:
-	covers time.Duration  // since the answer before
-	slots  float64        // tags taken since, of nobody too; 0 without a new one
-	at     energy.Instant // when the newest was taken, 0 unknown
+	covers time.Duration // since the answer before
+	slots  float64       // tags taken since, of nobody too; 0 without a new one
 }
 
 // sample asks the sampler for what is new. What is stale, or cannot be, is left out.
 func (o *GPUUsers) sample(device int, now energy.Instant) ([]nvml.Utilization, error) {
 	t := &o.devices[device].tags
-	t.slots, t.at, t.covers = 0, 0, 0
+	t.slots, t.covers = 0, 0
 	if t.blind {
 		return nil, nil
 	}
@@ -59,25 +60,51 @@ func (o *GPUUsers) sample(device int, now energy.Instant) ([]nvml.Utilization, e
 	})
 	t.covers = min(now.Sub(t.read), samplerMemory)
 	t.read = now
-	before := t.since
+	if len(sampled) == 0 {
+		return nil, o.rewind(device, now)
+	}
+	before, taken := t.since, t.at
 	for _, s := range sampled {
 		if s.Stamp > t.since {
 			t.since, t.at = s.Stamp, s.At
 		}
 	}
 	if !t.started {
-		t.at = 0
 		return nil, nil // it tells of the time before, too
 	}
-	if len(sampled) > 0 {
-		t.seen = now
-		passed := min(time.Duration(t.since-before)*time.Microsecond, samplerMemory)
-		if before == 0 { // nobody was tagged before: it tells of all it remembers
-			passed = samplerMemory
-		}
-		t.slots = max(1, math.Round(passed.Seconds()/tagEvery.Seconds()))
+	t.seen = now
+	passed := min(time.Duration(t.since-before)*time.Microsecond, samplerMemory)
+	switch {
+	case before == 0: // nobody was tagged before: it tells of all it remembers
+		passed = samplerMemory
+	case taken != 0: // the clock of the stamps may have been set forward
+		passed = min(passed, now.Sub(taken))
 	}
+	t.slots = max(1, math.Round(passed.Seconds()/tagEvery.Seconds()))
 	return sampled, nil
+}
+
+// rewind finds out whether the clock of the stamps was set back, as the wall clock may
+// be: to the driver, new tags are then older than the newest, and it tells of none. By
+// their dates they are not.
+func (o *GPUUsers) rewind(device int, now energy.Instant) error {
+	t := &o.devices[device].tags
+	if t.since == 0 || t.at == 0 || now.Sub(max(t.seen, t.rewound)) < idleTags {
+		return nil
+	}
+	t.rewound = now
+	all, err := o.lib.Utilization(device, 0, o.sampled[:0])
+	o.sampled = all
+	var newest nvml.Utilization
+	for _, s := range all {
+		if newest.Stamp < s.Stamp && s.Stamp < t.since && t.at.Add(tagEvery) < s.At && s.At <= now {
+			newest = s
+		}
+	}
+	if newest.Stamp > 0 { // those up to here are of a time that is divided already
+		t.since, t.at, t.seen = newest.Stamp, newest.At, now
+	}
+	return err
 }
 
 // credit notes a process's tags. One that no list has shown has come and gone since
@@ -126,7 +153,7 @@ func (t *tags) describe(a *Activity, now energy.Instant, failed error) {
 		a.Again = tagEvery
 		a.Open = t.slots == 0 && now.Sub(max(t.seen, t.awaited)) < idleTags
 		// A tag stands for the time around it, half of the way to its neighbours.
-		if now.Add(-2*tagEvery) < t.at && t.at <= now {
+		if t.slots > 0 && now.Add(-2*tagEvery) < t.at && t.at <= now {
 			a.Until = t.at.Add(tagEvery / 2)
 		}
 	}

@@ -101,6 +101,55 @@ func TestTagsAreDated(t *testing.T) {
 	}
 }
 
+// reset is a library whose driver stamps by a wall clock that was set.
+type reset struct {
+	*sim.Library
+	by time.Duration
+}
+
+func (r *reset) Utilization(device int, since uint64, dst []nvml.Utilization) ([]nvml.Utilization, error) {
+	if since > 0 {
+		since = uint64(max(1, int64(since)-r.by.Microseconds()))
+	}
+	dst, err := r.Library.Utilization(device, since, dst)
+	for i := range dst {
+		dst[i].Stamp = uint64(int64(dst[i].Stamp) + r.by.Microseconds())
+	}
+	return dst, err
+}
+
+// TestStampsOfAClockThatIsSet: where the driver's clock is set, tags go on to count,
+// each once, and nobody's energy is divided as if nobody had been active.
+func TestStampsOfAClockThatIsSet(t *testing.T) {
+	for _, by := range []time.Duration{time.Hour, 5 * time.Second, -500 * ms, -5 * time.Second, -time.Hour} {
+		node := scenario.Node{Devices: []scenario.Device{scenario.Hopper("GPU-0")}}
+		node.Devices[0].Sensor.Clock = scenario.SinceEpoch
+		resident(&node, 0, 42, 0, 0, 100*energy.Watt, 1<<30)
+		resident(&node, 0, 43, 0, 0, 100*energy.Watt, 1<<30)
+		u := newUsers(t, node)
+		lib := &reset{Library: sim.New(node, u.clock, at(0))}
+		u.observer = collector.NewGPUUsers(lib, procfs.New(u.root), func(int) collector.Owner { return 0 })
+		var tags uint64
+		for now := time.Duration(0); now < 30*time.Second; now += tagEvery + 7*ms {
+			if now > 10*time.Second {
+				lib.by = by
+			}
+			a := u.must(now)[0]
+			n := busy(a, 42) + busy(a, 43)
+			if n == 0 && !a.Open && now > time.Second {
+				t.Errorf("set by %v: nobody was active up to %v", by, now)
+			}
+			if n > 3*collector.Tag {
+				t.Errorf("set by %v: %d thousandths of a tag at %v", by, n, now)
+			}
+			tags += n
+		}
+		if n := float64(tags) / collector.Tag; n < 216-10 || n > 216+1 {
+			t.Errorf("set by %v: %v tags in 30 s of 72 in 10 s", by, n)
+		}
+	}
+}
+
 // strange is a library whose sampler says more than the simulated one does.
 type strange struct {
 	*sim.Library
@@ -133,10 +182,10 @@ func TestTagsThatCannotBe(t *testing.T) {
 	look(nvml.Utilization{PID: 42, Stamp: 1000, SM: 50})
 	for name, says := range map[string]nvml.Utilization{
 		"stale":          {PID: 77, Stamp: 1000, SM: 50},
-		"more than all":  {PID: 77, Stamp: 2000, SM: 101},
-		"nobody":         {PID: 0, Stamp: 2000, SM: 50},
+		"more than all":  {PID: 77, Stamp: 3000, SM: 101},
+		"nobody":         {PID: 0, Stamp: 3000, SM: 50},
 		"nothing":        {PID: 42, Stamp: 2000},
-		"encoding a lot": {PID: 77, Stamp: 2000, Encoder: 200},
+		"encoding a lot": {PID: 77, Stamp: 3000, Encoder: 200},
 	} {
 		if a := look(says); len(a.Usage) != 1 || a.Usage[0].Busy != 0 {
 			t.Errorf("%s: %+v", name, a.Usage)
