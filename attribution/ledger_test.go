@@ -67,6 +67,9 @@ func energies() *rapid.Generator[energy.Energy] {
 // sums checks that the accounts of every domain sum to its energy, to the
 // microjoule, whether counted by process or by owner.
 func sums(t *rapid.T, l *attribution.Ledger, want *[domains]energy.Energy) {
+	if s := l.State(); s.Check() != nil {
+		t.Fatal(s.Check())
+	}
 	for i := range domains {
 		b := l.Balance(i)
 		if b.Unallocated < 0 || b.Unallocated > b.Idle {

@@ -154,9 +154,10 @@ func TestLevelsAreTold(t *testing.T) {
 	}
 }
 
-// TestLikeTurnsAreExact: of processes that take turns long enough to be told, each
-// pays for its own, whatever it draws, within two percent in a minute.
-func TestLikeTurnsAreExact(t *testing.T) {
+// TestLongTurnsAreTold: of processes that take turns long enough to be told, each pays
+// for its own, whatever it draws: within four percent in a minute of twelve turns, as
+// where one ends is known to a tag.
+func TestLongTurnsAreTold(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	for range 20 {
 		one, two := watts(random), watts(random)
