@@ -121,6 +121,7 @@ func (o *GPUUsers) credit(a *Activity, s nvml.Utilization, slots float64) {
 	}
 	i := latestOf(a.Usage, s.PID)
 	if i < 0 && o.Abroad {
+		a.Strangers = true
 		return
 	}
 	if i < 0 {
@@ -145,7 +146,9 @@ func (t *tags) describe(a *Activity, now energy.Instant, failed error) {
 			a.Again = tagEvery
 		}
 	default:
-		a.Method = ByUtilization
+		if !a.Strangers { // if so, that nobody known was tagged does not mean that nobody was active
+			a.Method = ByUtilization
+		}
 		a.Samples = t.covers.Seconds() / tagEvery.Seconds()
 		if !shared {
 			return

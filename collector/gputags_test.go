@@ -219,15 +219,25 @@ func TestListsOfOneProcess(t *testing.T) {
 }
 
 // TestTagsAbroad: in another PID namespace than the driver's, nobody is made up for an
-// id that no list shows.
+// id that no list shows. That somebody was active is known: the device was not idle, and
+// those listed may have been who was.
 func TestTagsAbroad(t *testing.T) {
 	node := scenario.Node{Devices: []scenario.Device{scenario.Hopper("GPU-0")}}
 	resident(&node, 0, 42, 1100*ms, 1800*ms, 100*energy.Watt, 1<<30)
+	resident(&node, 0, 44, 2500*ms, 0, 0, 1<<30)
+	resident(&node, 0, 43, 3100*ms, 3800*ms, 100*energy.Watt, 1<<30)
 	u := newUsers(t, node)
 	u.observer.Abroad = true
 	u.must(0)
 	u.must(time.Second)
-	if a := u.must(2 * time.Second)[0]; len(a.Usage) != 0 {
-		t.Errorf("%+v", a)
+	if a := u.must(2 * time.Second)[0]; len(a.Usage) != 0 || a.Present() != 1 {
+		t.Errorf("nobody listed: %+v", a)
+	}
+	u.must(3 * time.Second)
+	if a := u.must(4 * time.Second)[0]; len(a.Usage) != 1 || a.Usage[0].Busy != 0 || a.Method != collector.ByMemory {
+		t.Errorf("one listed, another tagged: %+v", a)
+	}
+	if a := u.must(5 * time.Second)[0]; len(a.Usage) != 1 || a.Method != collector.ByUtilization || a.Present() != 1 {
+		t.Errorf("nobody tagged: %+v", a)
 	}
 }

@@ -49,7 +49,7 @@ type GPUUsers struct {
 	Suspended time.Duration
 
 	// Abroad says that proc is not of the PID namespace whose ids the driver's sampler
-	// tells: whom it names and no list shows may be anybody, and is charged nothing.
+	// tells: whom it names and no list shows may be anybody, those listed included.
 	Abroad bool
 
 	lib     gpuUsage

@@ -19,9 +19,12 @@ type Place struct {
 const nowhere = -1
 
 // Present returns how many processes were there, those included of which nothing is
-// known but that a place was busy.
+// known but that somebody, or a place, was busy.
 func (a *Activity) Present() int {
 	n := len(a.Usage)
+	if a.Strangers {
+		n++
+	}
 	for i := range a.Places {
 		if a.Places[i].Busy > 0 && !a.Occupied(i) {
 			n++

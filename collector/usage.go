@@ -85,6 +85,8 @@ type Activity struct {
 	// Concurrent says that several may have been active at one moment (MPS): a tag,
 	// which names one of them, then tells less.
 	Concurrent bool
+	// Strangers says that somebody was active who is not in Usage and cannot be told.
+	Strangers bool
 	// Step is the resolution of Busy where it was counted: each is uncertain by it.
 	Step uint64
 	// State is the state in which the device was seen with nobody on it.
@@ -109,6 +111,7 @@ func (a *Activity) Absorb(earlier *Activity) {
 	a.absorbPlaces(earlier)
 	a.Samples += earlier.Samples
 	a.Concurrent = a.Concurrent || earlier.Concurrent
+	a.Strangers = a.Strangers || earlier.Strangers
 	for _, u := range earlier.Usage {
 		u.Place = a.placeOf(earlier, u.Place)
 		i, known := slices.BinarySearchFunc(a.Usage, u, Compare)

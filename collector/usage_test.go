@@ -39,9 +39,9 @@ func TestAbsorb(t *testing.T) {
 	})
 	// Memory stands in where one of them had nothing better.
 	poor := collector.Activity{Method: collector.ByMemory}
-	poor.Absorb(&collector.Activity{Method: collector.ByUtilization, Samples: 7})
-	if poor.Method != collector.ByUtilization {
-		t.Errorf("by %v", poor.Method)
+	poor.Absorb(&collector.Activity{Method: collector.ByUtilization, Samples: 7, Strangers: true})
+	if poor.Method != collector.ByUtilization || poor.Present() != 1 {
+		t.Errorf("by %v, %d present", poor.Method, poor.Present())
 	}
 	if m := collector.ByCPUTime.String(); m != "cpu-time" {
 		t.Errorf("%q", m)
