@@ -22,8 +22,8 @@ const (
 	// atRest is the relative difference between two such intervals below which the
 	// power has come to rest: clocks take seconds to come down.
 	atRest = 0.05
-	// mostContext is the most that contexts draw where it was never seen, as a part
-	// of the limit: 17 W of 70 W are the most of the boards in package scenario.
+	// mostContext is the most that contexts draw, as a part of the limit: 17 W of 70 W
+	// are the most of the boards in package scenario.
 	mostContext = 0.25
 )
 
@@ -37,12 +37,19 @@ func (x *context) learn(p energy.Power) {
 	x.last = p
 }
 
-// quiet reports whether nobody was active in a cut that is long enough to tell.
-func (s *sharing) quiet(c *Cut) bool { return s.tagged == 0 && c.Interval.Duration() >= quiet }
+// quiet reports whether nobody was active in a cut that is long enough to tell. Of an
+// energy above idle that contexts cannot draw, the sampler missed who did.
+func (s *sharing) quiet(amount energy.Energy, c *Cut) bool {
+	d := c.Interval.Duration()
+	return s.tagged == 0 && d >= quiet && (c.Limit <= 0 || amount <= c.mostContext().For(d))
+}
+
+// mostContext returns the most that contexts draw on a domain with a limit.
+func (c *Cut) mostContext() energy.Power { return energy.Power(mostContext * float64(c.Limit)) }
 
 // rest learns from a cut's energy above idle.
 func (s *sharing) rest(amount energy.Energy, c *Cut) {
-	if len(s.parties) == 0 || c.Floor <= 0 || !s.quiet(c) {
+	if len(s.parties) == 0 || c.Floor <= 0 || !s.quiet(amount, c) {
 		s.context.last = 0
 		return
 	}
@@ -66,7 +73,7 @@ func (s *sharing) unknownContext(c *Cut, present energy.Power) energy.Power {
 	}
 	most := present
 	if c.Limit > 0 {
-		most = min(most, energy.Power(mostContext*float64(c.Limit)))
+		most = min(most, c.mostContext())
 	}
 	return energy.Power(float64(most) / math.Sqrt(3))
 }

@@ -172,7 +172,7 @@ func (l *Ledger) divide(amount energy.Energy, method collector.Method, c *Cut, s
 	case method == collector.ByCPUTime:
 		l.shares, ok = l.split(l.shares, amount, c, byBusy, nil)
 		return method, ok
-	case method == collector.ByUtilization && s.quiet(c):
+	case method == collector.ByUtilization && s.quiet(amount, c):
 		// Nobody was active: what it draws it draws for being held ready.
 		l.shares, ok = l.split(l.shares, amount, c, byPresence, nil)
 		if len(l.shares) == 1 {

@@ -107,6 +107,19 @@ func TestContextsOfNoFloor(t *testing.T) {
 	}
 }
 
+// TestSamplerThatMissesWorkers: what contexts cannot draw is not taken for theirs,
+// though the sampler names nobody: who works is not known then, and nobody is sure.
+func TestSamplerThatMissesWorkers(t *testing.T) {
+	d := newDevice()
+	for range 10 {
+		d.draw(time.Second, 400, nil, 0, 0)
+	}
+	s := d.ledger.OwnerStates(0, energy.Uncertainty{})[0]
+	if p := d.ledger.Context(0); p != 0 || s.Context != 0 || s.Confidence != attribution.Low || s.Uncertainty.Expanded() < s.Dynamic {
+		t.Errorf("contexts draw %v; %+v", p, s)
+	}
+}
+
 // share has two processes of equal activity draw 400 W and 100 W at the same time,
 // too finely mixed for a sensor, after the first was alone for so many seconds.
 func share(random *rand.Rand, alone int) (d *device, first, second attribution.Entry) {
