@@ -47,8 +47,9 @@ func (m *gpm) forget() {
 // Activity appends how busy each of a device's GPU instances was since the call
 // before to dst, by GPM (nvmlGpmMigSampleGet; Hopper and newer). It tells nothing of
 // an instance that was not there then, and nothing new within 100 ms of the latest
-// answer. Answers are in the order of the instances' ids. On an error dst is returned as it came: ErrUnsupported where device or
-// driver have no GPM, and for a device without MIG.
+// answer. Answers are in the order of the instances' ids. On an error dst is returned
+// as it came: ErrUnsupported where device or driver have no GPM, and for a device
+// without MIG.
 func (l *Library) Activity(device int, dst []InstanceActivity) ([]InstanceActivity, error) {
 	l.desk.Lock()
 	defer l.desk.Unlock()
