@@ -93,9 +93,9 @@ func Characterise(ctx context.Context, o CharacteriseOptions) Characterisation {
 	}
 	watch(ctx, lib, o.Machine.Clock, trials, o.For, o.Progress)
 	for _, t := range trials {
-		known, err := o.Store.Load(t.UUID, t.Driver)
-		if err != nil { // what cannot be read is as good as not there
-			known = profile.New(t.UUID, t.Driver, t.Name, t.Architecture, time.Now())
+		known := profile.New(t.UUID, t.Driver, t.Name, t.Architecture, time.Now())
+		if before := o.before(context.WithoutCancel(ctx), t.Device); before != nil {
+			known = *before
 		}
 		c.Checks = append(c.Checks, t.checks()...)
 		if t.answered() {

@@ -245,12 +245,15 @@ func TestContradictions(t *testing.T) {
 	uneven.Resets = []time.Duration{3 * time.Second}
 	lost := scenario.Volta("GPU-lost")
 	sometimes := scenario.Volta("GPU-sometimes")
+	slightly := scenario.Volta("GPU-slightly")
+	slightly.Sensor.Gain = 0
 	node := scenario.Node{
-		Devices: []scenario.Device{off, still, uneven, lost, sometimes},
+		Devices: []scenario.Device{off, still, uneven, lost, sometimes, slightly},
 		Faults: []scenario.Fault{
 			{Device: 0, Call: scenario.CallPower, Kind: scenario.Garbage, Value: 60_000},
 			{Device: 3, Kind: scenario.Lost, At: ms},
 			{Device: 4, Kind: scenario.Transient, At: time.Second, Times: 7},
+			{Device: 5, Call: scenario.CallPower, Kind: scenario.Garbage, Value: 42_000},
 		},
 	}
 	trials, profiles := characterised(t, node, 6*time.Second, 100*time.Microsecond)
@@ -260,6 +263,7 @@ func TestContradictions(t *testing.T) {
 	}
 	lookOver(t, all)
 	expect(t, find(t, all, "gpu.GPU-off.crosscheck"), Warn, "greenagent doctor characterise --duration 1m", "0.667", "contradicts itself")
+	expect(t, find(t, all, "gpu.GPU-slightly.crosscheck"), Info, "", "0.952", "usually agree")
 	expect(t, find(t, all, "gpu.GPU-still.tick"), Warn, "", "stands still")
 	expect(t, find(t, all, "gpu.GPU-still.crosscheck"), Info, "", "could not be compared")
 	expect(t, find(t, all, "gpu.GPU-falls.monotone"), Warn, "", "fell 1 times")
@@ -325,7 +329,11 @@ func TestAsleep(t *testing.T) {
 	cards := driverView{cards: []card{{"0000:1b:00.0", "nvidia"}, {"0000:43:00.0", "nvidia"}}}
 	expect(t, v.inventory(&cards), Info, "", "1 × A, and 1 asleep", "not woken")
 	v = gpuView{err: asleep}
-	expect(t, find(t, v.failure(&cards), gpuDevices), Info, "", "all GPUs are asleep", "0000:43:00.0")
+	checks := v.failure(&cards)
+	expect(t, find(t, checks, gpuDevices), Info, "", "all GPUs are asleep", "0000:43:00.0")
+	if len(checks) != 1 {
+		t.Errorf("more is said than was looked at: %+v", checks)
+	}
 	device := deviceView{sampled: asleep, Device: nvml.Device{UUID: "GPU-0"}}
 	if checks := device.checks(); len(checks) != 1 {
 		t.Errorf("%+v", checks)

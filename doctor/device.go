@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -25,6 +26,22 @@ type deviceView struct {
 	listed      error
 	utilization error
 	gpm         error // of MIG instances
+}
+
+// recalling is for how long what is known of a GPU is waited for, which may be kept
+// on a network.
+const recalling = time.Second
+
+// before returns what is known of a GPU, nil if nothing is that can be read.
+func (o Options) before(ctx context.Context, d nvml.Device) *profile.Profile {
+	known, _ := within(ctx, recalling, func() *profile.Profile {
+		p, err := o.Store.Load(d.UUID, d.Driver)
+		if err != nil {
+			return nil
+		}
+		return &p
+	})
+	return known
 }
 
 // questions is the part of NVML that is tried.

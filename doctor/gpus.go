@@ -69,9 +69,7 @@ func lookAtGPUs(ctx context.Context, o Options) gpuView {
 	domains := collector.NewGPUs(lib, known).Domains()
 	for i, d := range lib.Devices() {
 		view := lookAtDevice(lib, i, d, domains[i])
-		if before, err := o.Store.Load(d.UUID, d.Driver); err == nil { // else there is none of any use
-			view.before = &before
-		}
+		view.before = o.before(ctx, d)
 		v.devices = append(v.devices, view)
 	}
 	return v
@@ -161,7 +159,8 @@ func (v *gpuView) failure(driver *driverView) []Check {
 	case errors.Is(err, nvml.ErrNoDriver):
 		return []Check{found, notLoaded(driver), devicesUnseen(driver, err)}
 	case errors.Is(err, nvml.ErrAsleep):
-		return []Check{found, check(gpuDevices, Info, "all GPUs are asleep, and were not woken",
+		// The library was not looked at, either.
+		return []Check{check(gpuDevices, Info, "all GPUs are asleep, and were not woken",
 			"They are measured once something uses them. On the bus: "+driver.where()+".", "")}
 	case errors.Is(err, nvml.ErrLost), errors.Is(err, nvml.ErrUnsupported):
 		// NVML started; it is the devices, every one, that failed.
