@@ -164,8 +164,8 @@ func (l *Library) describeAll(ctx context.Context, count int) error {
 }
 
 // Devices returns the devices as found by Open. The slice is the library's, not
-// to be modified. Devices that come later need a new Open; of
-// MIG instances, Partition tells.
+// to be modified. Devices that come later need a new Open; of MIG instances,
+// Partition tells.
 func (l *Library) Devices() []Device { return l.devices }
 
 // Warnings says what Open could not find out, and which devices came later; each
