@@ -160,6 +160,23 @@ func TestExecFails(t *testing.T) {
 	p.expect("ended 0, orphans false, started 1")
 }
 
+// TestExecFailsUnderADeafThread: one that lets signals in only after the attempt.
+func TestExecFailsUnderADeafThread(t *testing.T) {
+	cmd := executing(t, 1, counting(t)...)
+	cmd.Env = append(cmd.Env, "SUPERVISE_TEST_EXECS=/no/such/program 1", deafening+"=1")
+	p := launch(t, cmd)
+	p.ready()
+	p.expect("not executed: execve: no such file or directory")
+	time.Sleep(4 * time.Second)
+	p.kill(p.Process.Pid, unix.SIGTERM)
+	p.expect("SIGTERM 15")
+	p.input.Close()
+	p.expect("ended 0, orphans false, started 1")
+	if end := p.finish(); end.ExitStatus() != 0 {
+		t.Errorf("ended with %v", end)
+	}
+}
+
 // TestAdoptRefusesStrangers: a state that is made up.
 func TestAdoptRefusesStrangers(t *testing.T) {
 	for _, pid := range []int{0, -1, 1, os.Getpid()} {

@@ -74,7 +74,13 @@ static int install(void)
 	return sigaction(ERRAND, &action, &before);
 }
 
-static int uninstall(void) { return sigaction(ERRAND, &before, NULL); }
+// A thread that has not answered yet still may, when it lets signals in: by default
+// the errand would end the process then, so it keeps its handler.
+static void uninstall(void)
+{
+	if (before.sa_handler != SIG_DFL)
+		sigaction(ERRAND, &before, NULL);
+}
 
 static int run_errand(int thread) { return syscall(SYS_tgkill, getpid(), thread, ERRAND); }
 */

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -140,6 +141,10 @@ func again(args []string) int {
 		case <-time.After(10 * time.Millisecond):
 		case <-p.Done():
 		}
+		if os.Getenv(deafening) != "" {
+			go deaf()
+			time.Sleep(50 * time.Millisecond)
+		}
 		env := append(os.Environ(), role+"=again", fmt.Sprintf("%s=%s %d", left, program, n-1), "")
 		err := p.Exec(program, os.Args, env, func(s State) error {
 			text, err := json.Marshal(s)
@@ -161,6 +166,24 @@ func again(args []string) int {
 		result.Raise()
 	}
 	return result.Code
+}
+
+// deafening is the variable that has again run a thread like one of a library's.
+const deafening = "SUPERVISE_TEST_DEAFENING"
+
+// deaf is a thread that lets no signal in for four seconds.
+func deaf() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, before unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i] = ^all.Val[i]
+	}
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &before); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	_ = unix.Nanosleep(&unix.Timespec{Sec: 4}, nil) // nothing can interrupt it
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
 }
 
 // count prints "ready", then each signal it gets, until its input ends.
