@@ -15,7 +15,7 @@ func TestLifecycleNamesItsTests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	folders := map[string]string{"cmd": "cmd/greenagent", "meter": "meter", "nvml": "nvml"}
+	folders := map[string]string{"cmd": "cmd/greenagent", "collector": "collector", "meter": "meter", "nvml": "nvml"}
 	sources := map[string]string{}
 	for name, folder := range folders {
 		files, err := filepath.Glob(filepath.Join(root, folder, "*_test.go"))
@@ -32,7 +32,7 @@ func TestLifecycleNamesItsTests(t *testing.T) {
 		}
 		sources[name] = all.String()
 	}
-	named := regexp.MustCompile("`(cmd|meter|nvml) (Test\\w+)`")
+	named := regexp.MustCompile("`(cmd|collector|meter|nvml) (Test\\w+)`")
 	rows := 0
 	for line := range strings.Lines(string(text)) {
 		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| What happens") {
