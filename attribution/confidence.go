@@ -19,10 +19,10 @@ var confidenceNames = [...]string{"", "low", "medium", "high"}
 func (c Confidence) String() string { return confidenceNames[c] }
 
 const (
-	// highest is the most that the division may add to a figure's uncertainty, as a
-	// part of it and with k = 2, for high confidence; mean for medium.
-	highest = 0.1
-	mean    = 0.4
+	// What the division may add to a figure's uncertainty at most, as a part of it and
+	// with k = 2.
+	mostForHigh   = 0.1
+	mostForMedium = 0.4
 )
 
 // confidence returns that of an entry of a domain of which most was divided by a
@@ -36,9 +36,9 @@ func (e *Entry) confidence(b *Balance, method collector.Method) Confidence {
 	off := float64(u.Expanded()) / float64(max(e.Dynamic, 1))
 	dynamic := b.Energy - b.Idle - b.Unattributed
 	switch {
-	case off > mean, b.Concurrent > dynamic/10 && off > 0, method == collector.ByMemory && off > 0:
+	case off > mostForMedium, b.Concurrent > dynamic/10 && off > 0, method == collector.ByMemory && off > 0:
 		return Low
-	case off > highest, method == collector.ByCPUTime:
+	case off > mostForHigh, method == collector.ByCPUTime:
 		return Medium
 	}
 	return High

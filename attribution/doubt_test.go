@@ -1,6 +1,7 @@
 package attribution_test
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -50,7 +51,7 @@ func TestSamplingIsCovered(t *testing.T) {
 			// Twice the standard deviation of 7.2 tags a second, and what two tags
 			// more either way make of a share near 0 or 1.
 			ideal := 2 * 0.5 / 2.7
-			if most := ideal / root(seconds); width > most*1.12 {
+			if most := ideal / math.Sqrt(float64(seconds)); width > most*1.12 {
 				t.Errorf("share %.2f, %d s: stated ± %.3f, want at most %.3f", share, seconds, width, most)
 			}
 			if coverage := float64(inside) / trials; coverage < 0.95 {
@@ -58,14 +59,6 @@ func TestSamplingIsCovered(t *testing.T) {
 			}
 		}
 	}
-}
-
-func root(n int) float64 {
-	x := 1.0
-	for range 40 {
-		x = (x + float64(n)/x) / 2
-	}
-	return x
 }
 
 // TestClockTicksAreCovered rounds CPU time to the ticks of /proc and holds what is
