@@ -8,6 +8,9 @@ import (
 )
 
 const (
+	// forgiven is after what time without a search there may be as many again: clocks
+	// drift, and an agent runs for months.
+	forgiven = time.Minute
 	// maxSought is how many ticks are looked at to find their period; patience is for
 	// how long it is looked for, and maxSearches how often, as some counters have
 	// none.
@@ -193,6 +196,9 @@ func (g *Integrator) tick(seen bracket, value energy.Energy) {
 // search starts to look for the period.
 func (g *Integrator) search() {
 	c := &g.counter
+	if c.at.Sub(c.since) > forgiven {
+		c.searches = 0
+	}
 	if c.searches == maxSearches {
 		g.place()
 		return
@@ -211,7 +217,8 @@ func (g *Integrator) lock() bool {
 		seen[n] = t.bracket
 		n++
 	}
-	return g.counter.ticks.lock(seen[:n])
+	c := &g.counter
+	return c.ticks.confirm(g.domain.CounterTick, seen[:n]) || c.ticks.lock(seen[:n])
 }
 
 // place ends a search: it dates the ticks held back as well as is now known.

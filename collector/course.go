@@ -47,7 +47,7 @@ const (
 	// simplicity allows for histories that are less simple than those considered:
 	// the standard uncertainty is wider than theirs by this factor, which
 	// TestUncertaintyCovers has shown to be enough.
-	simplicity = 1.5
+	simplicity = 1.35
 	// hidden is the part of the power by which its mean over a part of a tick may
 	// differ from what is inferred, as a load in step with the ticks looks steady.
 	hidden = 0.05

@@ -1,8 +1,10 @@
 package collector_test
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -46,15 +48,16 @@ func draw(random *rand.Rand, counter bool) drawn {
 	for pid := range 1 + random.IntN(3) {
 		d.Loads = append(d.Loads, drawLoad(random, pid+1, start, length, d.MaxLimit/3))
 	}
-	for i := range d.Loads { // ordered, as scenario wants them
-		for j := i; j > 0 && d.Loads[j].From < d.Loads[j-1].From; j-- {
-			d.Loads[j], d.Loads[j-1] = d.Loads[j-1], d.Loads[j]
-		}
-	}
+	order(d.Loads)
 	return drawn{
 		device: d, start: start, opening: time.Duration(float64(ms) * math.Pow(1000, random.Float64())),
 		length: length, jitter: random.Float64() / 2, seed: random.Uint64(),
 	}
+}
+
+// order puts loads in the order that scenario wants.
+func order(loads []scenario.Load) {
+	slices.SortStableFunc(loads, func(a, b scenario.Load) int { return cmp.Compare(a.From, b.From) })
 }
 
 // drawLoad draws a load that begins before or within a measurement and ends

@@ -56,6 +56,29 @@ func assume(period time.Duration, seen bracket) ticks {
 	return ticks{period: period, slack: period / 50, edge: seen, anchor: seen}
 }
 
+// confirm takes a period found by an earlier run, if at least two ticks were seen
+// since and all of them keep to it.
+func (k *ticks) confirm(period time.Duration, seen []bracket) bool {
+	if len(seen) < 2 || period <= 0 {
+		return false
+	}
+	known := assume(period, seen[0])
+	for i, b := range seen[1:] {
+		if b.lo <= seen[i].hi || b.width() > period/2 {
+			return false // room for another tick
+		}
+		at, ok := known.predict(1).intersect(b)
+		if !ok {
+			return false
+		}
+		known.edge = at
+		known.count++
+		known.refine()
+	}
+	*k = known
+	return true
+}
+
 // lock derives period and phase from the brackets of consecutive ticks. It
 // reports whether none was left out, they are periodic, and the period is known
 // to a quarter of itself.
