@@ -244,13 +244,17 @@ func (g *Integrator) narrow() {
 	if !c.ticks.locked() || last < 1 || g.held[last].bracket.middle() != c.ticks.edge.middle() {
 		return
 	}
+	// periods returns how many a tick was before the latest.
+	periods := func(t tick) time.Duration {
+		return (c.ticks.edge.middle().Sub(t.bracket.middle()) + c.ticks.period/2) / c.ticks.period
+	}
 	for i := range g.held {
 		if i == 0 && !c.opening {
 			continue // in its place
 		}
-		back := time.Duration((c.ticks.edge.middle().Sub(g.held[i].bracket.middle()) + c.ticks.period/2) / c.ticks.period)
+		back := periods(g.held[i])
 		if i == 0 {
-			back = time.Duration((c.ticks.edge.middle().Sub(g.held[1].bracket.middle())+c.ticks.period/2)/c.ticks.period) + 1
+			back = periods(g.held[1]) + 1
 		}
 		at := c.ticks.edge.shift(-back * c.ticks.period).widen(back * c.ticks.slack)
 		if b := &g.held[i].bracket; i == 0 {

@@ -58,12 +58,12 @@ func TestStepIsAnotherPrior(t *testing.T) {
 	p := newPosterior(&c, v)
 	p.tries = []try{{at: 0.13, odds: -1, seen: make([]float64, 4)}}
 	p.wander(20)
-	plain, withTry := p.sum, mixture{}
+	plain := p.sum
 	// The same step as a turn, which goes through vectors.
 	q := newPosterior(&c, v)
 	q.tries, q.turns = nil, []try{{at: 0.13, odds: -1, seen: make([]float64, 4)}}
 	q.wander(20)
-	withTry = q.sum
+	withTry := q.sum
 	a, av := plain.moments()
 	b, bv := withTry.moments()
 	if math.Abs(a-b) > 1e-9 || math.Abs(av-bv) > 1e-9 || math.Abs(plain.scale+math.Log(plain.weight)-withTry.scale-math.Log(withTry.weight)) > 1e-9 {

@@ -116,7 +116,7 @@ func (s *shown) align(b bracket) bracket {
 		return b
 	}
 	found, aligned := false, bracket{}
-	back := time.Duration(k.edge.middle().Sub(b.hi) / k.period)
+	back := k.edge.middle().Sub(b.hi) / k.period
 	for n := back - 1; n <= back+2; n++ {
 		at, ok := k.edge.shift(-n * k.period).widen(max(n, -n) * k.slack).intersect(b)
 		switch {

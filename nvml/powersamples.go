@@ -91,9 +91,17 @@ func stampOf(now energy.Instant, wall time.Time, newest uint64) uint64 {
 	return sinceBoot
 }
 
+// farthest is how far from the present a stamp is dated; beyond, it is garbage and
+// stays out of reach.
+const farthest = 100 * 365 * 24 * time.Hour
+
 // dated returns the instant of a stamp, by that of the present.
 func dated(stamp, present uint64, now energy.Instant) energy.Instant {
-	return now.Add(time.Duration(int64(stamp)-int64(present)) * time.Microsecond)
+	off := time.Duration(min(apart(stamp, present), uint64(farthest/time.Microsecond))) * time.Microsecond
+	if stamp < present {
+		return now.Add(-off)
+	}
+	return now.Add(off)
 }
 
 func apart(a, b uint64) uint64 { return max(a, b) - min(a, b) }
