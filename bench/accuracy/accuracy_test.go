@@ -15,8 +15,7 @@ const (
 
 // beyond lists the loads for which the stated bound is known not to hold. The page
 // says why; who mends one takes it out.
-var beyond = []string{
-}
+var beyond = []string{}
 
 // TestPart measures a part of the matrix again: it must come out as the page has
 // it, and the truth must be where greenagent says.
