@@ -22,9 +22,12 @@ const (
 	// atRest is the relative difference between two such intervals below which the
 	// power has come to rest: clocks take seconds to come down.
 	atRest = 0.05
-	// mostContext is the most that contexts draw, as a part of the limit: 17 W of 70 W
-	// are the most of the boards in package scenario.
+	// mostContext is the most that contexts draw where it was never seen, as a part
+	// of the limit: 17 W of 70 W are the most of the boards in package scenario.
 	mostContext = 0.25
+	// atWork is how much is certainly no contexts', with room for unlike boards and
+	// for clocks that come down.
+	atWork = 0.5
 )
 
 // learn takes the mean power above the floor of a quiet interval in which
@@ -37,15 +40,14 @@ func (x *context) learn(p energy.Power) {
 	x.last = p
 }
 
-// quiet reports whether nobody was active in a cut that is long enough to tell. Of an
-// energy above idle that contexts cannot draw, the sampler missed who did.
+// quiet reports whether nobody was active in a cut that is long enough to tell. Where
+// its energy above idle can be no contexts', the sampler missed who was.
 func (s *sharing) quiet(amount energy.Energy, c *Cut) bool {
 	d := c.Interval.Duration()
-	return s.tagged == 0 && d >= quiet && (c.Limit <= 0 || amount <= c.mostContext().For(d))
+	return s.tagged == 0 && d >= quiet && (c.Limit <= 0 || amount <= c.partOfLimit(atWork).For(d))
 }
 
-// mostContext returns the most that contexts draw on a domain with a limit.
-func (c *Cut) mostContext() energy.Power { return energy.Power(mostContext * float64(c.Limit)) }
+func (c *Cut) partOfLimit(part float64) energy.Power { return energy.Power(part * float64(c.Limit)) }
 
 // rest learns from a cut's energy above idle.
 func (s *sharing) rest(amount energy.Energy, c *Cut) {
@@ -73,7 +75,7 @@ func (s *sharing) unknownContext(c *Cut, present energy.Power) energy.Power {
 	}
 	most := present
 	if c.Limit > 0 {
-		most = min(most, c.mostContext())
+		most = min(most, c.partOfLimit(mostContext))
 	}
 	return energy.Power(float64(most) / math.Sqrt(3))
 }
