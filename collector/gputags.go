@@ -56,7 +56,7 @@ func (o *GPUUsers) sample(device int, now energy.Instant) ([]nvml.Utilization, e
 		return nil, err // the next answer goes back to t.since, and covers this interval
 	}
 	sampled = slices.DeleteFunc(sampled, func(s nvml.Utilization) bool {
-		return s.PID <= 0 || s.Stamp <= t.since || max(s.SM, s.Encoder, s.Decoder) > 100
+		return s.PID <= 0 || s.Stamp <= t.since || s.At > now.Add(tagEvery) || max(s.SM, s.Encoder, s.Decoder) > 100
 	})
 	t.covers = min(now.Sub(t.read), samplerMemory)
 	t.read = now

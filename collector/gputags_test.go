@@ -186,6 +186,7 @@ func TestTagsThatCannotBe(t *testing.T) {
 		"nobody":         {PID: 0, Stamp: 3000, SM: 50},
 		"nothing":        {PID: 42, Stamp: 2000},
 		"encoding a lot": {PID: 77, Stamp: 3000, Encoder: 200},
+		"of the future":  {PID: 77, Stamp: 1 << 62, At: at(time.Hour), SM: 50},
 	} {
 		if a := look(says); len(a.Usage) != 1 || a.Usage[0].Busy != 0 {
 			t.Errorf("%s: %+v", name, a.Usage)
