@@ -15,6 +15,10 @@ const (
 	// is a little less than half the tick, so that no tick passes between two looks.
 	slowest = 50 * time.Millisecond
 	fastest = 9 * time.Millisecond
+	// worthwhile is the part of the time since the start that one look may miss. A
+	// counter forgets nothing: a tick that nobody looks at is told by the next, and
+	// only when in that time its energy came is not.
+	worthwhile = 1000
 	// currentCadence is that of counters that are current whenever read.
 	currentCadence = 100 * time.Millisecond
 )
@@ -41,7 +45,11 @@ func (g *Integrator) Cadence(now energy.Instant) time.Duration {
 	case tick == 0:
 		return slowest
 	}
-	wait := min(max(tick*9/20, fastest), slowest)
+	wait := max(tick*9/20, fastest)
+	if g.source == byCounter {
+		wait = max(wait, now.Sub(g.from)/worthwhile)
+	}
+	wait = min(wait, slowest)
 	if aim, ok := ticks.aim(now); ok {
 		wait = min(wait, aim.Sub(now))
 	}
