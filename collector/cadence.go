@@ -18,7 +18,7 @@ const (
 	// worthwhile is the part of the time since the start that one look may miss. A
 	// counter forgets nothing: a tick that nobody looks at is told by the next, and
 	// only when in that time its energy came is not.
-	worthwhile = 1000
+	worthwhile = 2000
 	// currentCadence is that of counters that are current whenever read.
 	currentCadence = 100 * time.Millisecond
 )
@@ -45,11 +45,10 @@ func (g *Integrator) Cadence(now energy.Instant) time.Duration {
 	case tick == 0:
 		return slowest
 	}
-	wait := max(tick*9/20, fastest)
+	wait := min(max(tick*9/20, fastest), slowest)
 	if g.source == byCounter {
-		wait = max(wait, now.Sub(g.from)/worthwhile)
+		wait = max(wait, min(now.Sub(g.from)/worthwhile, max(tick*19/20, slowest)))
 	}
-	wait = min(wait, slowest)
 	if aim, ok := ticks.aim(now); ok {
 		wait = min(wait, aim.Sub(now))
 	}

@@ -132,7 +132,9 @@ func meters(ctx context.Context, library string, o options, whose bool) (spent, 
 	if whose {
 		feed.Observer = collector.NewGPUUsers(lib, procfs.New(machine.Proc), func(pid int) collector.Owner { return collector.Owner(pid % 2) })
 	}
-	m := meter.New(meter.Config{Clock: machine.Clock, From: machine.Clock.Now()})
+	// The longer a run has lasted, the less often counters are looked at.
+	const old = 10 * time.Minute
+	m := meter.New(meter.Config{Clock: machine.Clock, From: machine.Clock.Now().Add(-old)})
 	m.Add(feed)
 	defer func() { m.Finish(machine.Clock.Now(), 0) }()
 	return during(ctx, o, func() (int, int) {
