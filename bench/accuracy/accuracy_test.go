@@ -6,16 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
 	page    = "../../docs/accuracy.md"
 	picture = "../../docs/accuracy.svg"
 )
-
-// beyond lists the loads for which the stated bound is known not to hold. The page
-// says why; who mends one takes it out.
-var beyond = []string{}
 
 // TestPart measures a part of the matrix again: it must come out as the page has
 // it, and the truth must be where greenagent says.
@@ -27,7 +24,6 @@ func TestPart(t *testing.T) {
 	part := []string{"steady", "square 100ms, 80 %", "square 1s, 50 %", "run of 700ms", "run of 2s", "at once, 1s",
 		"one alone", "taking turns of 2 s", "taking equal turns of 2 s", "one ends early", "as long active, unlike power", "unlike power, one 8 s later",
 		"processes of 2.5 s", "processes of 0.7 s", "processes of 0.7 s beside one"}
-	part = append(part, beyond...)
 	loads := slices.DeleteFunc(matrix(), func(l load) bool { return !slices.Contains(part, l.name) })
 	if len(loads) != len(part) {
 		t.Fatalf("%d loads of %d are in the matrix", len(loads), len(part))
@@ -44,16 +40,9 @@ func TestPart(t *testing.T) {
 		}
 	}
 
-	held := func(r *result) bool { return !slices.Contains(beyond, r.load) }
-	published := func(r *result) int { return r.published }
-	if c := coverage(results, held, published); c < 0.95 {
+	everywhere := func(*result) bool { return true }
+	if c := coverage(results, everywhere, func(r *result) int { return r.published }); c < 0.95 {
 		t.Errorf("the truth is within the published bound in %.1f %% of the trials, want 95 %%", 100*c)
-	}
-	for _, name := range beyond {
-		this := func(r *result) bool { return r.load == name }
-		if c := coverage(results, this, published); c >= 0.95 {
-			t.Errorf("%s: the bound holds in %.1f %% of the trials; take it out of the list of those where it does not", name, 100*c)
-		}
 	}
 }
 
@@ -86,9 +75,7 @@ func TestWhole(t *testing.T) {
 		has  func(r *result) bool
 	}{
 		{"devices", func(r *result) bool { return r.party == "" }},
-		{"processes, but for what is listed as open", func(r *result) bool {
-			return r.party != "" && !slices.Contains(beyond, r.load)
-		}},
+		{"processes", func(r *result) bool { return r.party != "" }},
 	} {
 		c := coverage(results, of.has, func(r *result) int { return r.published })
 		t.Logf("%s: %.1f %%", of.name, 100*c)
@@ -96,6 +83,30 @@ func TestWhole(t *testing.T) {
 			t.Errorf("%s: the truth is within the published bound in %.1f %% of the trials, want 95 %%", of.name, 100*c)
 		}
 	}
+	for i := range results {
+		r := &results[i]
+		if most := promised(r); r.party == "" && most > 0 && max(r.agent, -r.agent) > most {
+			t.Errorf("%s, %s: off by %.2f %%, promised is %.1f %%", r.board, r.load, 100*r.agent, 100*most)
+		}
+	}
+}
+
+// promised is the largest error allowed of the energy of a device, 0 where only its
+// bound is promised.
+func promised(r *result) score {
+	switch {
+	case r.length < time.Second:
+		return 0
+	case r.board == "GA100" && r.load == "at once, 1s":
+		// Its sensor sees a quarter of the time, remembers no more of it, and has no
+		// average: nothing tells of the rest of the time before it was opened.
+		return 0.006
+	case r.counter:
+		return 0.005
+	case strings.HasPrefix(r.board, "Hopper"): // integrated from a gapless average
+		return 0.02
+	}
+	return 0
 }
 
 // TestTruth: what the parties caused and what the device draws idle is what it
