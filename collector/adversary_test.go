@@ -2,6 +2,7 @@ package collector_test
 
 import (
 	"encoding/binary"
+	"math"
 	"testing"
 	"time"
 
@@ -19,6 +20,9 @@ func kinds() []collector.Domain {
 		{ID: "ticking gauge", Basis: energy.Integrated, Limit: limit, Tick: 20 * ms, Window: 0.5},
 		{ID: "lagging gauge", Basis: energy.Integrated, Limit: limit, Tick: 100 * ms, Window: 1, Lag: 100 * ms},
 		{ID: "no limit", Basis: energy.Counted, Counter: true},
+		{ID: "average", Basis: energy.Integrated, Limit: limit, Average: time.Second, Tick: 100 * ms, Window: 1},
+		{ID: "calibrated", Basis: energy.Counted, Counter: true, Limit: limit, Tick: 100 * ms, Window: 1, CounterTick: 20 * ms,
+			Calibration: collector.Calibration{Gain: 0.9, Offset: -20 * energy.Watt, Uncertainty: 0.01}},
 	}
 }
 
@@ -95,7 +99,7 @@ func FuzzIntegrator(f *testing.F) {
 		b = binary.LittleEndian.AppendUint64(b, uint64(counter))
 		return binary.LittleEndian.AppendUint32(b, uint32(power))
 	}
-	for kind := range byte(6) {
+	for kind := range byte(len(kinds())) {
 		var steady, wild [][]byte
 		for i := range int64(40) {
 			steady = append(steady, record(45, 7, 0, i*9000, 200))
@@ -133,8 +137,8 @@ func FuzzIntegrator(f *testing.F) {
 		w.check(end)
 		v := energy.Interval{Start: at(0), End: end}
 		e := w.g.Curve().Energy(v)
-		if u := w.g.Uncertainty(e, end); u.Expanded() < 0 {
-			t.Fatalf("an uncertainty of %v", u.Expanded())
+		if u := w.g.Uncertainty(e, end); !(u.Variance >= 0 && u.Systematic >= 0) || math.IsInf(u.Variance+u.Systematic, 0) {
+			t.Fatalf("an uncertainty of %+v", u)
 		}
 		if unobserved := w.g.Unobserved(); unobserved < 0 || unobserved > end.Sub(at(0)) {
 			t.Fatalf("%v unobserved of %v", unobserved, end.Sub(at(0)))

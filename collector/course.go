@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"slices"
 	"time"
 
 	"greenagent/energy"
@@ -51,6 +52,9 @@ const (
 	// hidden is the part of the power by which its mean over a part of a tick may
 	// differ from what is inferred, as a load in step with the ticks looks steady.
 	hidden = 0.05
+	// remote is from where on means are left out, as after a gap: what was a minute ago
+	// tells next to nothing, and mostTries of moments would lie too far apart.
+	remote = time.Minute
 )
 
 // wandering are the rates at which power may wander, in parts of the limit per √s:
@@ -58,8 +62,11 @@ const (
 var wandering = [...]float64{1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1, 3}
 
 // infer returns the energy of an interval and its variance in µJ²; false without
-// any means to infer it from.
+// any means to infer it from. It forgets those that are remote.
 func (c *course) infer(v energy.Interval) (e energy.Energy, variance float64, ok bool) {
+	c.means = slices.DeleteFunc(c.means, func(m mean) bool {
+		return v.Start.Sub(m.Start) > remote || m.End.Sub(v.End) > remote
+	})
 	if len(c.means) == 0 || v.Duration() <= 0 {
 		return 0, 0, false
 	}

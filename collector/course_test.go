@@ -2,6 +2,7 @@ package collector
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -46,6 +47,64 @@ func TestInfer(t *testing.T) {
 	}
 	if _, _, ok := (&course{}).infer(energy.Interval{Start: 1, End: 2}); ok {
 		t.Error("inferred from nothing")
+	}
+}
+
+// TestInferAfterGap: however long a gap there was before, what is near is told as if
+// there had been none.
+func TestInferAfterGap(t *testing.T) {
+	for _, gap := range []time.Duration{time.Second, time.Minute, time.Hour, 30 * 24 * time.Hour} {
+		g := int(gap / ms)
+		start := energy.Instant(time.Second).Add(gap)
+		c := course{turns: []energy.Instant{start}, limit: 700 * energy.Watt, tick: 100 * ms, means: []mean{
+			told(-500, g-250, 120), told(g-250, g-100, 100), told(g-100, g-75, 100), told(g+75, g+100, 300), told(g+100, g+300, 300),
+		}}
+		e, variance, ok := c.infer(energy.Interval{Start: start, End: start.Add(100 * ms)})
+		if u := math.Sqrt(variance) / float64(energy.Joule); !ok || math.Abs(e.Joules()-30) > 0.7 || !(0.3 < u && u < 5) {
+			t.Errorf("after %v: %v ± %.2f J (%t), want 30 J", gap, e, u, ok)
+		}
+	}
+}
+
+// TestInferAnything: means of a nanosecond, that contradict or repeat each other, of
+// no power or of megawatts, lead to figures that can be.
+func TestInferAnything(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	upTo := func(bits int) int64 { return random.Int64N(1 << random.IntN(bits)) }
+	const origin = energy.Instant(time.Hour)
+	for i := range 300 {
+		c := course{limit: energy.Power(upTo(40)), tick: 100 * ms, turns: []energy.Instant{origin, origin.Add(300 * ms)}[:random.IntN(3)]}
+		for range 1 + random.IntN(12) {
+			from := origin.Add(time.Duration(upTo(30)))
+			m := mean{energy.Interval{Start: from, End: from.Add(time.Duration(1 + upTo(37)))}, energy.Power(upTo(40)), energy.Power(upTo(40))}
+			c.means = append(c.means, m, m)
+		}
+		from := origin.Add(time.Duration(upTo(30)))
+		e, variance, ok := c.infer(energy.Interval{Start: from, End: from.Add(time.Duration(1 + upTo(32)))})
+		if ok && (e < 0 || !(0 <= variance && variance <= math.MaxFloat64)) {
+			t.Errorf("%d: %v, variance %v", i, e, variance)
+		}
+	}
+}
+
+// TestBrownian holds the covariance of integrals against that of their sums.
+func TestBrownian(t *testing.T) {
+	const d = 1. / 64
+	for _, pair := range [][2]stretch{
+		{{0, 1}, {0, 1}}, {{0, 1}, {1, 2}}, {{1, 2}, {0, 1}}, {{0, 2}, {1, 3}}, {{0, 3}, {1, 2}}, {{1, 2}, {0, 3}}, {{1, 3}, {1, 2}}, {{0, 1}, {2, 3}},
+	} {
+		var want float64
+		for a := pair[0].from + d/2; a < pair[0].to; a += d {
+			for b := pair[1].from + d/2; b < pair[1].to; b += d {
+				want += min(a, b) * d * d
+			}
+		}
+		if got := brownian(pair[0], pair[1]); math.Abs(got-want) > d*d {
+			t.Errorf("%v: %v, want %v", pair, got, want)
+		}
+	}
+	if short := brownian(stretch{60, 60 + 1e-9}, stretch{60, 60 + 1e-9}); math.Abs(short/60e-18-1) > 1e-4 {
+		t.Errorf("of a nanosecond after a minute: %v", short)
 	}
 }
 

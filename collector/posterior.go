@@ -27,6 +27,7 @@ type posterior struct {
 type stretch struct{ from, to float64 }
 
 func (s stretch) length() float64 { return s.to - s.from }
+func (s stretch) middle() float64 { return (s.from + s.to) / 2 }
 
 // after returns how much of a stretch comes after a moment.
 func (s stretch) after(at float64) float64 { return min(max(s.to-at, 0), s.length()) }
@@ -220,13 +221,25 @@ func (m *mixture) moments() (mean, variance float64) {
 }
 
 // brownian is the covariance of a Brownian motion's integrals over two stretches.
+// All of its terms are positive: differences of integrals from 0 on would leave
+// nothing of stretches that are short, or late.
 func brownian(s, t stretch) float64 {
-	from0 := func(a, b float64) float64 { // over [0, a] and [0, b]
-		a, b = min(a, b), max(a, b)
-		return a * a * (b/2 - a/6)
+	if s.from > t.from {
+		s, t = t, s
 	}
-	return from0(s.to, t.to) - from0(s.from, t.to) - from0(s.to, t.from) + from0(s.from, t.from)
+	head := stretch{s.from, min(s.to, t.from)} // of s only
+	sum := head.length() * head.middle() * t.length()
+	if s.to > t.from {
+		both := stretch{t.from, min(s.to, t.to)}
+		tail := math.Abs(s.to - t.to) // of either
+		d := both.length()
+		sum += d*d*(both.from+d/3) + d*both.middle()*tail
+	}
+	return sum
 }
+
+// rounding is about what a sum of floats may be off by, as a part of it.
+const rounding = 1e-15
 
 // cholesky replaces the lower half of a symmetric matrix by its factor and returns
 // the logarithm of its determinant.
@@ -237,7 +250,7 @@ func cholesky(a []float64, n int) (logdet float64) {
 			row[j] = (row[j] - dot(a[j*n:j*n+j], row)) / a[j*n+j]
 		}
 		// What rounding left of a mean that the others imply.
-		row[i] = math.Sqrt(max(row[i]-dot(row[:i], row), 1e-12))
+		row[i] = math.Sqrt(max(row[i]-dot(row[:i], row), rounding*row[i]))
 		logdet += 2 * math.Log(row[i])
 	}
 	return logdet
