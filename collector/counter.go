@@ -128,6 +128,7 @@ func (g *Integrator) doubt(r Reading) {
 func (g *Integrator) restart(r Reading) {
 	g.flush()
 	g.resets++
+	g.bookedCount = 0 // no difference to those means anything
 	g.open(r)
 }
 

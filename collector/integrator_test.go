@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"greenagent/collector"
 	"greenagent/energy"
 	"greenagent/scenario"
 )
@@ -103,4 +104,17 @@ func scaled(c scenario.PowerCurve, limit energy.Power) scenario.PowerCurve {
 		s.Segments = append(s.Segments, g)
 	}
 	return s
+}
+
+// TestResetBeforeTheEnd: of a counter that starts anew just before the end, nothing is
+// inferred from the difference between then and before.
+func TestResetBeforeTheEnd(t *testing.T) {
+	g := collector.NewIntegrator(collector.Domain{Basis: energy.Counted, Counter: true}, at(0))
+	const both = collector.HasCounter | collector.HasAverage
+	g.Add(collector.Reading{At: at(14 * ms), Has: both, Counter: energy.Kilojoule, Average: 48 * energy.Watt})
+	g.Add(collector.Reading{At: at(62 * ms), Has: both, Epoch: 1, Counter: 1000 * energy.Kilojoule, Average: 48 * energy.Watt})
+	g.Finish(at(62 * ms))
+	if got := g.Curve().Energy(energy.Interval{Start: at(0), End: at(62 * ms)}); got > 10*energy.Joule {
+		t.Errorf("%v in 62 ms at 48 W", got)
+	}
 }
