@@ -9,10 +9,11 @@ import (
 const (
 	// dense is the cadence while a counter's ticks are looked for.
 	dense = 2 * time.Millisecond
-	// close is that while only the phase of a power sensor's ticks is.
+	// closeLook is that while only the phase of a power sensor's ticks is.
 	closeLook = 5 * time.Millisecond
 	// slowest and fastest bound the cadence that follows from a sensor's tick. It
-	// is a little less than half the tick, so that no tick passes between two looks.
+	// is a little less than half the tick at first, so that no tick passes between
+	// two looks, and less than a whole one in long runs.
 	slowest = 50 * time.Millisecond
 	fastest = 9 * time.Millisecond
 	// worthwhile is the part of the time since the start that one look may miss. A
