@@ -101,9 +101,10 @@ func TestCharacteriseInterrupted(t *testing.T) {
 	env, library := idleNode(t, scenario.Volta(someUUID))
 	cmd := command(t, "greenagent", "doctor", "characterise", "--json", "--duration", "1h", "--nvml-library", library, "--state-dir", t.TempDir())
 	cmd.Env = append(os.Environ(), env)
+	wait := begin(t, cmd)
 	timer := time.AfterFunc(3*time.Second, func() { _ = cmd.Process.Signal(syscall.SIGINT) })
 	defer timer.Stop()
-	e := finish(t, cmd)
+	e := wait()
 	var c doctor.Characterisation
 	if err := json.Unmarshal([]byte(e.stdout), &c); err != nil || len(c.GPUs) != 1 || e.took > patience/2 {
 		t.Fatalf("%v\n%s%s", err, e.stdout, e.stderr)

@@ -169,6 +169,12 @@ type ended struct {
 // outlives the test.
 func finish(t *testing.T, cmd *exec.Cmd) ended {
 	t.Helper()
+	return begin(t, cmd)()
+}
+
+// begin starts a command and returns what waits for its end.
+func begin(t *testing.T, cmd *exec.Cmd) (wait func() ended) {
+	t.Helper()
 	var out, errs bytes.Buffer
 	if cmd.Stdout == nil {
 		cmd.Stdout = &out
@@ -180,16 +186,22 @@ func finish(t *testing.T, cmd *exec.Cmd) ended {
 	cmd.WaitDelay = patience / 3
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	start := time.Now()
-	err := cmd.Run()
-	took := time.Since(start)
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		t.Fatalf("%q: %v\n%s", cmd.Args, err, errs.String())
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("%q: %v", cmd.Args, err)
 	}
-	state := cmd.ProcessState.Sys().(syscall.WaitStatus)
-	if state.Signaled() {
-		t.Fatalf("%q: killed by %v\n%s", cmd.Args, state.Signal(), errs.String())
+	return func() ended {
+		t.Helper()
+		err := cmd.Wait()
+		took := time.Since(start)
+		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+			t.Fatalf("%q: %v\n%s", cmd.Args, err, errs.String())
+		}
+		state := cmd.ProcessState.Sys().(syscall.WaitStatus)
+		if state.Signaled() {
+			t.Fatalf("%q: killed by %v\n%s", cmd.Args, state.Signal(), errs.String())
+		}
+		return ended{out.String(), errs.String(), state.ExitStatus(), took}
 	}
-	return ended{out.String(), errs.String(), state.ExitStatus(), took}
 }
 
 // command is a command line that is killed if the test does not end it.
