@@ -5,6 +5,7 @@ import (
 	"math"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -95,13 +96,13 @@ func least(t *testing.T, source *looked, length time.Duration) spent {
 	low := spent{looks: math.MaxInt, allocations: math.MaxUint64, used: math.MaxInt64}
 	var before, after runtime.MemStats
 	for range 3 {
-		looks := source.looks
+		looks := source.looks.Load()
 		runtime.ReadMemStats(&before)
 		used := processorTime(t)
 		time.Sleep(length)
 		used = processorTime(t) - used
 		runtime.ReadMemStats(&after)
-		low = spent{min(low.looks, source.looks-looks), min(low.allocations, after.Mallocs-before.Mallocs), min(low.used, used)}
+		low = spent{min(low.looks, int(source.looks.Load()-looks)), min(low.allocations, after.Mallocs-before.Mallocs), min(low.used, used)}
 	}
 	return low
 }
@@ -109,11 +110,11 @@ func least(t *testing.T, source *looked, length time.Duration) spent {
 // looked is a source that counts how often it is read.
 type looked struct {
 	*collector.GPUs
-	looks int
+	looks atomic.Int64
 }
 
 func (c *looked) Read(dst []collector.Reading) ([]collector.Reading, error) {
-	c.looks++
+	c.looks.Add(1)
 	return c.GPUs.Read(dst)
 }
 
