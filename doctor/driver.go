@@ -7,12 +7,12 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"greenagent/meter"
+	"greenagent/nvml"
 )
 
 // driverView is what the kernel shows of NVIDIA's GPUs and driver without NVML.
@@ -35,27 +35,13 @@ type card struct {
 // lookAtDriver reads some small files that the kernel itself answers.
 func lookAtDriver(m meter.Machine, dev string) driverView {
 	v := driverView{cards: cards(m.Sys)}
-	text, err := os.ReadFile(filepath.Join(m.Proc, "driver", "nvidia", "version"))
-	v.loaded, v.version = err == nil, moduleVersion(string(text))
+	v.version, v.loaded = nvml.KernelDriver(m.Proc)
 	v.control, _ = os.Stat(filepath.Join(dev, "nvidiactl"))
 	return v
 }
 
 // present reports whether anything says that an NVIDIA driver is installed.
 func (v *driverView) present() bool { return v.loaded || v.control != nil }
-
-var versionNumber = regexp.MustCompile(`\s(\d{2,4}\.\d{1,3}(?:\.\d{1,3})?)\s`)
-
-// moduleVersion finds the version in /proc/driver/nvidia/version, whose first
-// line is "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.124.06  Wed …",
-// or "… Open Kernel Module for x86_64  570.124.06  Release Build …".
-func moduleVersion(text string) string {
-	line, _, _ := strings.Cut(text, "\n")
-	if m := versionNumber.FindStringSubmatch(line + " "); m != nil {
-		return m[1]
-	}
-	return ""
-}
 
 // cards lists NVIDIA's (vendor 0x10de) display controllers (class 0x03), the
 // virtual functions of shared ones left out.

@@ -120,7 +120,7 @@ func (l *Library) start(path string) (devices int, err error) {
 			l.driver = text(version)
 		}
 	}
-	l.kernel = l.kernelDriver()
+	l.kernel = l.kernelModule()
 	devices, ret := l.api.DeviceGetCount()
 	if ret != driver.SUCCESS {
 		return 0, failure("device count", ret)

@@ -113,7 +113,7 @@ func (l *Library) restart(*gpu, uint64) error {
 		}
 		_ = l.api.Shutdown() // of what is gone already
 	}
-	if version := l.kernelDriver(); l.kernel != "" && version != "" && version != l.kernel {
+	if version := l.kernelModule(); l.kernel != "" && version != "" && version != l.kernel {
 		return fmt.Errorf("nvml: driver %s was replaced by %s: %w", l.kernel, version, ErrVersionMismatch)
 	}
 	if ret := l.api.Init(); ret != driver.SUCCESS {
@@ -177,4 +177,14 @@ func (l *Library) Stuck() int {
 	l.life.Lock()
 	defer l.life.Unlock()
 	return l.life.stuck
+}
+
+// kernelModule returns the version of the kernel module, "" where it is not loaded,
+// cannot be told, or is not asked for.
+func (l *Library) kernelModule() string {
+	if l.proc == "" {
+		return ""
+	}
+	version, _ := KernelDriver(l.proc)
+	return version
 }

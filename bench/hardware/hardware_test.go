@@ -17,8 +17,8 @@ import (
 	"greenagent/scenario"
 )
 
-// stubCUDA builds a libcuda whose kernels sleep.
-func stubCUDA(t *testing.T) string {
+// idleCUDA builds a libcuda whose kernels sleep.
+func idleCUDA(t *testing.T) string {
 	t.Helper()
 	for _, tool := range []string{"cc", "python3"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -35,7 +35,7 @@ func stubCUDA(t *testing.T) string {
 // TestReport runs the whole thing on a simulated GPU, without the conformance
 // suite, and checks its rows against what is true of the scenario.
 func TestReport(t *testing.T) {
-	cuda := stubCUDA(t)
+	cuda := idleCUDA(t)
 	const high = 300 * energy.Watt
 	idle := libsim.Start(t, scenario.Node{Devices: []scenario.Device{scenario.Volta("GPU-0")}}, libsim.Options{Monotonic: true})
 	idle.Setenv(t)
@@ -134,7 +134,7 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 // play runs one load without greenagent.
 func play(t *testing.T, l load, environment ...string) (log []string, stderr string, err error) {
 	t.Helper()
-	s := &session{options: options{cuda: stubCUDA(t), nvml: "none"}, folder: t.TempDir()}
+	s := &session{options: options{cuda: idleCUDA(t), nvml: "none"}, folder: t.TempDir()}
 	if err := os.CopyFS(s.folder, scripts); err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func play(t *testing.T, l load, environment ...string) (log []string, stderr str
 	if err := os.WriteFile(plan, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := s.python(t.Context(), append(environment, "CUDA_STUB_LOG="+calls), "load", plan, filepath.Join(s.folder, "events"))
+	cmd := s.python(t.Context(), append(environment, "CUDA_TEST_LOG="+calls), "load", plan, filepath.Join(s.folder, "events"))
 	var said strings.Builder
 	cmd.Stderr = &said
 	err = cmd.Run()
@@ -157,8 +157,8 @@ func play(t *testing.T, l load, environment ...string) (log []string, stderr str
 	return strings.Split(strings.TrimSpace(string(written)), "\n"), said.String(), err
 }
 
-// TestCalls holds the signatures and the order of the calls of libcuda: the stub is
-// C, and shows what it was handed.
+// TestCalls holds the signatures and the order of the calls of libcuda: the one
+// called here is C, and shows what it was handed.
 func TestCalls(t *testing.T) {
 	log, stderr, err := play(t, alone("two kernels", 80*ms, []busy{{0, 0.03, 100}, {0.05, 0.08, 25}}))
 	if err != nil {
@@ -177,7 +177,7 @@ func TestCalls(t *testing.T) {
 }
 
 func TestCallThatFailsSaysWhatToDo(t *testing.T) {
-	_, stderr, err := play(t, alone("none", 10*ms, nil), "CUDA_STUB_FAILS=cuMemAlloc")
+	_, stderr, err := play(t, alone("none", 10*ms, nil), "CUDA_TEST_FAILS=cuMemAlloc")
 	if err == nil || !strings.Contains(stderr, "cuMemAlloc_v2: CUDA error 2: the GPU's memory is full") {
 		t.Errorf("%v: %s", err, stderr)
 	}
@@ -185,7 +185,7 @@ func TestCallThatFailsSaysWhatToDo(t *testing.T) {
 
 // TestInterrupt: Ctrl-C ends a load within a slice of it, without a traceback.
 func TestInterrupt(t *testing.T) {
-	s := &session{options: options{cuda: stubCUDA(t), nvml: "none"}, folder: t.TempDir()}
+	s := &session{options: options{cuda: idleCUDA(t), nvml: "none"}, folder: t.TempDir()}
 	if err := os.CopyFS(s.folder, scripts); err != nil {
 		t.Fatal(err)
 	}

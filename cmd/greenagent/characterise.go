@@ -59,14 +59,7 @@ greenagent doctor.`,
 					break
 				}
 			}
-			write := func() error { return c.Write(p.stdout, doctor.Style{Color: colorful(p.stdout)}) }
-			if json {
-				write = func() error { return c.Encode(p.stdout) }
-			}
-			if err := write(); err != nil {
-				return &usageError{err, statusUnwritten}
-			}
-			return nil
+			return p.show(c, json)
 		},
 	}
 	f := cmd.Flags()

@@ -52,14 +52,7 @@ privileges are needed; as another user, root for example, it may find more.`,
 			r := doctor.Examine(cmd.Context(), o)
 			o.Progress("")
 			p.status = r.Status.Exit()
-			write := func() error { return r.Write(p.stdout, doctor.Style{Color: colorful(p.stdout)}) }
-			if json {
-				write = func() error { return r.Encode(p.stdout) }
-			}
-			if err := write(); err != nil {
-				return &usageError{err, statusUnwritten}
-			}
-			return nil
+			return p.show(r, json)
 		},
 	}
 	f := cmd.Flags()
@@ -104,4 +97,22 @@ func progress(w io.Writer) func(what string) {
 		}
 		fmt.Fprintf(w, "\r\x1b[K%s", what)
 	}
+}
+
+// findings are what a doctor tells, to people or to machines.
+type findings interface {
+	Write(w io.Writer, style doctor.Style) error
+	Encode(w io.Writer) error
+}
+
+// show prints findings to standard output.
+func (p *program) show(f findings, json bool) error {
+	write := func(w io.Writer) error { return f.Write(w, doctor.Style{Color: colorful(w)}) }
+	if json {
+		write = f.Encode
+	}
+	if err := write(p.stdout); err != nil {
+		return &usageError{err, statusUnwritten}
+	}
+	return nil
 }

@@ -1,4 +1,4 @@
-/* A libcuda whose kernels sleep. Each call is a line in $CUDA_STUB_LOG. */
+/* A libcuda whose kernels sleep. Each call is a line in $CUDA_TEST_LOG. */
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@ static uint64_t pending; /* ns of the kernels launched */
 
 static int note(const char *format, ...)
 {
-	const char *path = getenv("CUDA_STUB_LOG"), *fails = getenv("CUDA_STUB_FAILS");
+	const char *path = getenv("CUDA_TEST_LOG"), *fails = getenv("CUDA_TEST_FAILS");
 	char line[512];
 	va_list list;
 	va_start(list, format);
